@@ -1,0 +1,45 @@
+# The developer's commands. Each sets up what it needs: a machine with Python 3.11 or newer is enough.
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --exclude-newer 1week
+
+.PHONY: install demo test test-all check lint types goldens lock clean
+
+install: ## the conductor, Locust and the examples' services, each in its own environment
+	@scripts/install.sh $(PYTHON) .venv requirements/dev.txt
+	@scripts/install.sh $(PYTHON) .venv-locust requirements/locust.txt
+	@scripts/install.sh $(PYTHON) .venv-examples requirements/examples.txt
+	@test -x $(BIN)/ml-loadtest || $(BIN)/uv pip install --quiet --no-config --python $(BIN)/python --no-deps --no-build-isolation --editable .
+
+demo: install ## the main job on the recommender: calibrate, an unchanged run, a slowed run
+	@$(BIN)/python -P -m scripts.demo
+
+test: install ## what a developer runs before each commit
+	@$(BIN)/pytest -m "not slow"
+
+test-all: install ## everything, the slow rest included
+	@$(BIN)/pytest
+
+check: install lint types ## style, types, and the files that GitHub reads
+
+lint:
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/zizmor --offline --quiet --persona pedantic .
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+types:
+	@$(BIN)/mypy
+
+goldens: install ## write the expected reports anew; read the diff as prose before you commit it
+	@$(BIN)/pytest tests/report --update-goldens
+
+lock: ## the locks anew, from pyproject.toml and requirements/*.in
+	$(LOCK) pyproject.toml -o requirements/conductor.txt
+	$(LOCK) requirements/locust.in -o requirements/locust.txt
+	$(LOCK) requirements/examples.in -o requirements/examples.txt
+	$(LOCK) -c requirements/conductor.txt pyproject.toml requirements/dev.in -o requirements/dev.txt
+
+clean:
+	rm -rf .venv .venv-* .tools .demo results
