@@ -1,0 +1,97 @@
+"""The list of metrics. A new metric is one entry here, and nothing anywhere else.
+
+Percentiles are nearest rank on the raw values, x[ceil(p n)] of the sorted sample (Hyndman and Fan 1996, definition 1), with
+every failed or unfinished request counted as infinitely slow. No bucket and no interpolation, so a figure is always a response
+time that somebody waited for.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from entrypoint.measurement.samples import EndpointSamples
+
+
+class Direction(IntEnum):
+    """Which way is worse."""
+
+    LOWER_IS_BETTER = 1
+    HIGHER_IS_BETTER = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One figure of an endpoint's measurement.
+
+    Attributes:
+        key: its name in files and thresholds.
+        label: its name for people.
+        unit: `ms`, `1/s` or `%` (a ratio, shown in percent).
+        direction: which way is worse.
+        compute: the figure from the endpoint's samples, infinite where failures reach it.
+        minimum: requests needed before it is printed; below, it is None.
+        gate: whether it is judged unless a threshold says otherwise.
+        max_change: relative change in the worse direction that is allowed by default against a committed baseline.
+        floor: smallest absolute change, in the unit, that is accused.
+        limit: default absolute limit in the worse direction.
+        prior_sd: standard deviation of the log between occasions, assumed until enough occasions were seen.
+    """
+
+    key: str
+    label: str
+    unit: str
+    direction: Direction
+    compute: "Callable[[EndpointSamples], float]"
+    minimum: int = 1
+    gate: bool = False
+    max_change: float | None = None
+    floor: float = 0.0
+    limit: float | None = None
+    prior_sd: float | None = None
+
+
+def nearest_rank(sorted_ms: "list[float]", p: float) -> float:
+    """The p-quantile of a sorted, non-empty sample by nearest rank, p in (0, 1]."""
+    return sorted_ms[max(1, math.ceil(round(p * len(sorted_ms), 9))) - 1]
+
+
+def _percentile(p: float) -> "Callable[[EndpointSamples], float]":
+    return lambda samples: nearest_rank(samples.sorted_ms, p)
+
+
+def _successful_percentile(p: float) -> "Callable[[EndpointSamples], float]":
+    return lambda samples: nearest_rank(samples.sorted_ok_ms, p) if len(samples.sorted_ok_ms) else math.nan
+
+
+# Smallest samples for a percentile: the conservative one-sided 99 % bound of MLPerf's early stopping, about 6.64 / (1 - p).
+# Prior standard deviations: what separate runs of unchanged code showed on shared two-core machines (docs/judging.md).
+_ALL = (
+    Metric(
+        key="p50", label="p50", unit="ms", direction=Direction.LOWER_IS_BETTER, compute=_percentile(0.50), minimum=11,
+        gate=True, max_change=0.25, floor=1.0, prior_sd=0.10,
+    ),
+    Metric(key="p90", label="p90", unit="ms", direction=Direction.LOWER_IS_BETTER, compute=_percentile(0.90), minimum=64, prior_sd=0.15),
+    Metric(
+        key="p95", label="p95", unit="ms", direction=Direction.LOWER_IS_BETTER, compute=_percentile(0.95), minimum=130,
+        gate=True, max_change=0.50, floor=1.0, prior_sd=0.20,
+    ),
+    Metric(key="p99", label="p99", unit="ms", direction=Direction.LOWER_IS_BETTER, compute=_percentile(0.99), minimum=662, prior_sd=0.30),
+    Metric(key="mean", label="mean of successes", unit="ms", direction=Direction.LOWER_IS_BETTER, compute=lambda s: s.mean_ok_ms, prior_sd=0.15),
+    Metric(
+        key="p50-ok", label="p50 of successes", unit="ms", direction=Direction.LOWER_IS_BETTER,
+        compute=_successful_percentile(0.50), minimum=11, prior_sd=0.10,
+    ),
+    Metric(
+        key="p95-ok", label="p95 of successes", unit="ms", direction=Direction.LOWER_IS_BETTER,
+        compute=_successful_percentile(0.95), minimum=130, prior_sd=0.20,
+    ),
+    Metric(key="rate", label="successes per second", unit="1/s", direction=Direction.HIGHER_IS_BETTER, compute=lambda s: s.ok_rate, prior_sd=0.10),
+    Metric(
+        key="failures", label="failures", unit="%", direction=Direction.LOWER_IS_BETTER, compute=lambda s: s.failure_ratio,
+        gate=True, limit=0.01,
+    ),
+)  # fmt: skip
+METRICS = {metric.key: metric for metric in _ALL}

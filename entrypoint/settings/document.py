@@ -1,0 +1,81 @@
+"""YAML with line numbers, so that every mistake can be shown where it stands."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from entrypoint.errors import SettingsError
+
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed file.
+
+    Attributes:
+        name: as the user wrote it.
+        values: plain mappings, lists and scalars.
+        lines: the line of every key and list item, by its place.
+    """
+
+    name: str
+    values: dict[str, Any]
+    lines: dict[Place, int]
+
+
+def read_document(path: Path, name: str) -> Document:
+    """Read and parse a YAML file.
+
+    Raises:
+        SettingsError: if it is missing, is not YAML, or is not a mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            f"`{name}` does not exist.", remedy="Write one with `ml-loadtest init`, or name another with `config`."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"`{name}` cannot be read: {error}.", remedy="It has to be a UTF-8 text file.") from error
+    return parse_document(text, name)
+
+
+def parse_document(text: str, name: str) -> Document:
+    """Parse YAML text; see `read_document`."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            return Document(name, {}, {})
+        lines: dict[Place, int] = {}
+        _note_lines(node, (), lines, name)
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise SettingsError(
+            f"`{name}`{where} is not valid YAML: {problem}.", remedy="Check the indentation and quotes around that line."
+        ) from error
+    if not isinstance(values, dict):
+        raise SettingsError(f"`{name}` should hold keys and values, such as `service:`; it holds {type(values).__name__}.")
+    return Document(name, values, lines)
+
+
+def _note_lines(node: yaml.Node, place: Place, lines: dict[Place, int], name: str) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*place, str(key.value))
+            if here in lines:
+                raise SettingsError(
+                    f"`{name}` line {key.start_mark.line + 1} gives `{key.value}` again; it stands at line {lines[here]} too.",
+                    remedy="Keep one of the two.",
+                )
+            lines[here] = key.start_mark.line + 1
+            _note_lines(value, here, lines, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            lines[(*place, index)] = item.start_mark.line + 1
+            _note_lines(item, (*place, index), lines, name)

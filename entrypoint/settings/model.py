@@ -1,0 +1,250 @@
+"""What `loadtest.yml` may say, with every default. The only place where a key, its type, its default and its help are written.
+
+Keys are kebab-case in files, flags and inputs. A field's `flag` names its flag where the key alone would be unclear.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from entrypoint.measurement.metrics import METRICS
+from entrypoint.settings.quantities import Ratio, Seconds, parse_duration, parse_percent
+
+
+def _split(value: object) -> object:
+    """Lists may be written in one string, a line or a comma apart, as action inputs have to."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.replace("\n", ",").split(",") if part.strip()]
+    return value
+
+
+def _split_assignments(value: object) -> object:
+    """`NAME=value` lines, as flags and inputs give them."""
+    if not isinstance(value, str):
+        return value
+    lines = [line for line in value.splitlines() if line.strip()]
+    if wrong := [line for line in lines if "=" not in line]:
+        raise ValueError(f"expected NAME=value on each line, got {wrong[0]!r}")
+    return dict(line.strip().split("=", 1) for line in lines)
+
+
+Texts = Annotated[list[str], BeforeValidator(_split)]
+Paths = Annotated[list[Path], BeforeValidator(_split)]
+Assignments = Annotated[dict[str, str | int | float], BeforeValidator(_split_assignments)]
+
+
+class Section(BaseModel):
+    """A mapping in the file: kebab-case keys, unknown ones refused, never changed after it was read."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=AliasGenerator(alias=lambda name: name.replace("_", "-")),
+    )
+
+
+class Build(StrEnum):
+    """Whether compose builds images."""
+
+    AUTO = "auto"
+    NEVER = "never"
+
+
+class CompareWith(StrEnum):
+    """What the candidate is compared with."""
+
+    COMMITTED = "committed"
+    NONE = "none"
+
+
+class CommentMode(StrEnum):
+    """When a pull request comment is written."""
+
+    ALWAYS = "always"
+    ON_CHANGE = "on-change"
+    ON_FAILURE = "on-failure"
+    NEVER = "never"
+
+
+class OnDoubt(StrEnum):
+    """What a verdict that asserts nothing does to the build."""
+
+    PASS = "pass"
+    FAIL = "fail"
+
+
+class Ready(Section):
+    """When the service counts as ready: a real request is answered with a status below 400."""
+
+    path: str = Field("/", json_schema_extra={"flag": "ready-path"}, description="Path of the request that must succeed")
+    timeout_s: Seconds = Field(
+        60,
+        alias="timeout",
+        json_schema_extra={"flag": "ready-timeout"},
+        description="How long the service may take until it does",
+    )
+
+
+class Service(Section):
+    """The service under load, by exactly one launcher: `compose-file`, `command` or `url`."""
+
+    compose_file: Paths = Field([], description="Compose file, or several in the order compose merges them")
+    service: str = Field("", description="Name of the compose service that takes the load")
+    port: int | None = Field(None, ge=1, le=65535, description="Port inside the container; published on a free loopback port")
+    profiles: Texts = Field([], description="Compose profiles to enable")
+    env_file: Paths = Field([], description="Environment files for compose's interpolation, instead of `.env`")
+    environment: Assignments = Field(
+        {},
+        json_schema_extra={"flag": "service-environment"},
+        description="Variables for interpolation and for the service, `NAME=value`",
+    )
+    build: Build = Field(Build.AUTO, description="`auto`, or `never` for images that an earlier step built")
+    command: str = Field("", description="Command of a plain process, with `{port}` where its port goes")
+    url: str = Field("", description="Address of a service that is already running")
+    headers: Assignments = Field({}, description="Headers for the readiness request, `NAME=value`")
+    ca: Path | None = Field(None, description="Certificate authority file for an https `url`")
+    setup: str = Field("", description="Command run once when the service is ready, with `SERVICE_URL` in its environment")
+    ready: Ready = Field(default_factory=Ready)
+
+    @model_validator(mode="after")
+    def _one_launcher(self) -> Self:
+        given = [name for name in ("compose-file", "command", "url") if getattr(self, name.replace("-", "_"))]
+        if len(given) != 1:
+            said = f"got {' and '.join(given)}" if given else "got none of them"
+            raise ValueError(f"expected exactly one of compose-file, command and url, {said}")
+        if self.compose_file and not (self.service and self.port):
+            raise ValueError("compose-file needs service and port, the compose service that takes the load and its port")
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"expected a url that starts with http:// or https://, got {self.url!r}")
+        return self
+
+
+class WarmUp(Section):
+    """Unmeasured load before the window: it ends when response times are flat, between `min` and `max`."""
+
+    min_s: Seconds = Field(5, alias="min", description="Shortest warm-up")
+    max_s: Seconds = Field(30, alias="max", description="Longest warm-up")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_figure(cls, value: Any) -> Any:  # noqa: ANN401 (what YAML gave)
+        if isinstance(value, str) and ".." in value:
+            low, high = value.split("..", 1)
+            return {"min": low.strip(), "max": high.strip()}
+        return {"min": value, "max": value} if isinstance(value, str | int | float) else value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max_s < self.min_s:
+            raise ValueError("warm-up max is shorter than its min")
+        return self
+
+
+class Load(Section):
+    """Who asks, how often and for how long."""
+
+    locustfile: Path = Field(description="The locustfile that drives the load")
+    requirements: Path | None = Field(None, description="Packages that the locustfile needs, a requirements file")
+    environment: Texts = Field(
+        [],
+        json_schema_extra={"flag": "load-environment"},
+        description="Names of variables passed on to Locust; nothing else of ours is",
+    )
+    users: int = Field(20, ge=1, le=100_000, description="Closed load: how many users. Open load: the most at work at once")
+    spawn_rate: float | None = Field(None, gt=0, description="Users started per second; all at once if not given")
+    arrival_rate: float | None = Field(None, gt=0, description="Open load: requests per second, whatever the service does")
+    arrival: Literal["constant", "poisson"] = Field("poisson", description="How arrivals of open load are spaced")
+    warm_up: WarmUp = Field(
+        default_factory=WarmUp, description="Unmeasured time before the window, `5s..30s` (flat response times end it) or `10s`"
+    )
+    duration_s: Seconds = Field(60, alias="duration", gt=0, le=86_400, description="Measured time, ramp and warm-up not counted")
+    seed: int = Field(1, ge=0, description="Seed of arrivals, tasks and payloads")
+
+
+class Compare(Section):
+    """What the measurement is compared with, and how sure an accusation must be."""
+
+    with_: CompareWith = Field(
+        CompareWith.COMMITTED,
+        alias="with",
+        json_schema_extra={"flag": "compare-with"},
+        description="`committed` (the baseline file) or `none` (absolute limits alone)",
+    )
+    baseline: Path = Field(Path(".loadtest/baseline.json"), description="The committed baseline")
+    base_ref: str = Field("", description="Commit or branch the pull request is compared with; found from the event if not given")
+    false_alarm_rate: Ratio = Field(
+        0.01, gt=0, le=0.5, description="Chance that a run without any change is accused, all rows together"
+    )
+
+
+class MetricThreshold(Section):
+    """What one metric of an endpoint may do. What is not given comes from the metric's defaults."""
+
+    max_increase: Ratio | None = Field(None, description="Allowed rise relative to the baseline")
+    max_decrease: Ratio | None = Field(None, description="Allowed fall relative to the baseline")
+    max: float | None = Field(None, description="Absolute limit from above, in the metric's unit")
+    min: float | None = Field(None, description="Absolute limit from below, in the metric's unit")
+    floor: float | None = Field(None, ge=0, description="Smallest absolute change that is accused, in the metric's unit")
+    gate: bool | None = Field(None, description="false: shown, never judged")
+
+
+def _in_unit(metric: str, threshold: object) -> object:
+    """`250ms` and `1%` become numbers in the metric's own unit."""
+    if not isinstance(threshold, dict):
+        return threshold
+    parse = {"ms": lambda value: parse_duration(value) * 1000, "%": parse_percent}.get(METRICS[metric].unit, float)
+    absolute = {key: parse(value) for key, value in threshold.items() if key in {"max", "min", "floor"}}
+    return {**threshold, **absolute}
+
+
+class Threshold(Section):
+    """Thresholds of the endpoints that match a pattern; a later entry overrides an earlier one, metric by metric."""
+
+    endpoint: str = Field("*", description="Endpoint or pattern, such as `POST /predict` or `GET *`")
+    metrics: dict[str, MetricThreshold] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _metrics_beside_endpoint(cls, value: Any) -> Any:  # noqa: ANN401 (what YAML gave)
+        if not isinstance(value, dict):
+            return value
+        metrics = {key: part for key, part in value.items() if key != "endpoint"}
+        if unknown := [key for key in metrics if key not in METRICS]:
+            raise ValueError(f"there is no metric {unknown[0]!r}; the metrics are {', '.join(METRICS)}")
+        return {
+            "endpoint": value.get("endpoint", "*"),
+            "metrics": {key: _in_unit(key, part) for key, part in metrics.items()},
+        }
+
+
+class Report(Section):
+    """What is published."""
+
+    comment: CommentMode = Field(CommentMode.ALWAYS, description="`always`, `on-change`, `on-failure` or `never`")
+
+
+class Policy(Section):
+    """What verdicts that assert nothing do to the build, and when the whole run is given up."""
+
+    on_inconclusive: OnDoubt = Field(OnDoubt.PASS, description="`pass` or `fail` the build when nothing could be decided")
+    on_no_baseline: OnDoubt = Field(OnDoubt.PASS, description="`pass` or `fail` the build when there is no baseline yet")
+    timeout_s: Seconds = Field(1800, alias="timeout", gt=0, description="Longest time for the whole run")
+
+
+class Config(Section):
+    """A whole `loadtest.yml`."""
+
+    suite: str = Field("", max_length=100, description="Name of this load test, where a repository has several")
+    service: Service
+    load: Load
+    compare: Compare = Field(default_factory=Compare)
+    thresholds: list[Threshold] = Field([], description="Thresholds by endpoint and metric")
+    report: Report = Field(default_factory=Report)
+    policy: Policy = Field(default_factory=Policy)
+
+    @field_validator("thresholds", mode="before")
+    @classmethod
+    def _a_list(cls, value: object) -> object:
+        return [value] if isinstance(value, dict) else value

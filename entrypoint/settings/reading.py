@@ -1,0 +1,222 @@
+"""From flags, action inputs and `loadtest.yml` to one frozen `Settings`; all mistakes of all of them at once."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from entrypoint.errors import SettingsError
+from entrypoint.settings.document import Document, Place, read_document
+from entrypoint.settings.keys import Key, all_keys
+from entrypoint.settings.model import Config
+from entrypoint.settings.runner import Runner, child_environment, read_runner
+
+DEFAULT_CONFIG = "loadtest.yml"
+_LAUNCHERS = ("compose-file", "command", "url")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All that a command was told.
+
+    Attributes:
+        config: `loadtest.yml` with flags and inputs over it, paths absolute.
+        root: the folder of the file, or the working directory; commands of the service run here.
+        out: where results go.
+        runner: the job's surroundings.
+        environment: what the service and compose may see of ours.
+        reproduce: the command that makes the same run on another machine.
+    """
+
+    config: Config
+    root: Path
+    out: Path
+    runner: Runner
+    environment: Mapping[str, str]
+    reproduce: str
+
+    @property
+    def suite(self) -> str:
+        """The suite's name: as given, or the job's, or "default"."""
+        return self.config.suite or self.runner.job or "default"
+
+
+def read_settings(
+    flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path, *, config: str | None = None, out: str = "results"
+) -> Settings:
+    """Read everything once. A flag wins over an input, an input over the file.
+
+    Args:
+        flags: values given on the command line, by the setting's name without dashes.
+        environ: the process's environment.
+        cwd: what relative paths of flags and inputs are relative to.
+        config: the file's name; without it, `loadtest.yml` is read if it is there.
+        out: the folder for results.
+
+    Raises:
+        SettingsError: with every mistake that was found.
+    """
+    name = config or environ.get("LT_CONFIG", "")
+    document = _document(cwd, name)
+    root = (cwd / name).resolve().parent if name else cwd.resolve()
+    given = {key: (value, f"input `{key.name}`") for key in all_keys() if (value := environ.get(key.variable, "").strip())}
+    given |= {key: (flags[key.name], f"`{key.flag}`") for key in all_keys() if flags.get(key.name) is not None}
+    values, origins = _merge(document, given, root, cwd)
+    return Settings(
+        config=_validate(values, document, origins),
+        root=root,
+        out=(cwd / out).resolve(),
+        runner=read_runner(environ),
+        environment=child_environment(environ),
+        reproduce=_reproduce(name, given),
+    )
+
+
+def _document(cwd: Path, name: str) -> Document:
+    if name:
+        return read_document(cwd / name, name)
+    if (cwd / DEFAULT_CONFIG).exists():
+        return read_document(cwd / DEFAULT_CONFIG, DEFAULT_CONFIG)
+    return Document(DEFAULT_CONFIG, {}, {})
+
+
+def _merge(
+    document: Document, given: Mapping[Key, tuple[str, str]], root: Path, cwd: Path
+) -> tuple[dict[str, Any], dict[Place, str]]:
+    """The file's values with what was given laid over them, and where each laid value came from."""
+    paths = [key for key in all_keys() if key.is_path]
+    values = _with_paths(document.values, paths, root)
+    origins: dict[Place, str] = {}
+    for section in ("service", "load"):
+        values.setdefault(section, {})
+    if any(key.path.startswith("service.") and key.name in _LAUNCHERS for key in given):
+        _drop_launchers(values["service"])
+    for key, (value, origin) in given.items():
+        for place in key.places:
+            _lay(values, place, _absolute(value, cwd) if key.is_path else value)
+            origins[place] = origin
+    baseline = ("compare", "baseline")
+    if not _find(values, baseline):
+        _lay(values, baseline, str(root / ".loadtest/baseline.json"))
+    return values, origins
+
+
+def _drop_launchers(service: object) -> None:
+    """A launcher that is given replaces the file's; the two would otherwise contradict each other."""
+    if isinstance(service, dict):
+        for name in _LAUNCHERS:
+            service.pop(name, None)
+
+
+def _with_paths(values: Mapping[str, Any], paths: list[Key], root: Path) -> dict[str, Any]:
+    copied = _copy(values)
+    for key in paths:
+        found = _find(copied, key.places[0])
+        if found and isinstance(found, str | list):
+            _lay(copied, key.places[0], _absolute(found, root))
+    return copied  # type: ignore[no-any-return]
+
+
+def _copy(value: Any) -> Any:  # noqa: ANN401 (what YAML gave)
+    if isinstance(value, dict):
+        return {str(key): _copy(part) for key, part in value.items()}
+    return [_copy(part) for part in value] if isinstance(value, list) else value
+
+
+def _absolute(value: object, folder: Path) -> object:
+    if isinstance(value, list):
+        return [_absolute(part, folder) for part in value]
+    if not isinstance(value, str):
+        return value
+    return [str(folder / part.strip()) for part in value.replace("\n", ",").split(",") if part.strip()] if (
+        "," in value or "\n" in value
+    ) else str(folder / value)
+
+
+def _find(values: Any, place: tuple[str, ...]) -> Any:  # noqa: ANN401 (what YAML gave)
+    for part in place:
+        if not isinstance(values, dict):
+            return None
+        values = values.get(part)
+    return values
+
+
+def _lay(values: dict[str, Any], place: tuple[str, ...], value: object) -> None:
+    if place[0] == "thresholds":
+        thresholds = values.setdefault("thresholds", [])
+        if isinstance(thresholds, list):
+            thresholds.append({"endpoint": place[1], place[2]: {place[3]: value}})
+        return
+    for part in place[:-1]:
+        inner = values.get(part)
+        values[part] = inner if isinstance(inner, dict) else {}
+        values = values[part]
+    values[place[-1]] = value
+
+
+def _validate(values: dict[str, Any], document: Document, origins: Mapping[Place, str]) -> Config:
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        mistakes = [_mistake(detail, document, origins) for detail in error.errors(include_url=False)]
+    count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+    raise SettingsError(
+        f"The settings have {count}:\n" + "\n".join(f"  {mistake}" for mistake in mistakes),
+        remedy="`ml-loadtest schema` prints what is allowed; docs/settings.md lists every key, flag and input.",
+    )
+
+
+def _mistake(detail: ErrorDetails, document: Document, origins: Mapping[Place, str]) -> str:
+    place = tuple(part for part in detail["loc"] if part != "metrics")
+    return f"{_where(place, document, origins)}: {_what(detail, place)}"
+
+
+def _where(place: Place, document: Document, origins: Mapping[Place, str]) -> str:
+    for length in range(len(place), 0, -1):
+        if place[:length] in origins:
+            return origins[place[:length]]
+        if place[:length] in document.lines:
+            return f"{document.name} line {document.lines[place[:length]]}, `{_dotted(place)}`"
+    return f"`{_dotted(place)}`" if place else document.name
+
+
+def _dotted(place: Place) -> str:
+    return ".".join(str(part) for part in place)
+
+
+def _what(detail: ErrorDetails, place: Place) -> str:
+    match detail["type"]:
+        case "extra_forbidden":
+            known = _siblings(place)
+            close = difflib.get_close_matches(str(place[-1]), known, n=1)
+            hint = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
+            return f"there is no such key; {hint}"
+        case "missing":
+            return f"it is missing, and every run needs it (flag --{place[-1]}, input {place[-1]})"
+        case "enum" | "literal_error":
+            return f"expected {detail.get('ctx', {}).get('expected', 'another value')}, got {detail['input']!r}"
+    message = detail["msg"].removeprefix("Value error, ")
+    return message if "got" in message else f"{message[:1].lower()}{message[1:]}, got {detail['input']!r}"
+
+
+def _siblings(place: Place) -> list[str]:
+    section: Any = Config
+    for part in place[:-1]:
+        field = next((f for f in getattr(section, "model_fields", {}).values() if f.alias == part), None)
+        section = field.annotation if field else None
+    return [str(f.alias) for f in getattr(section, "model_fields", {}).values()]
+
+
+def _reproduce(name: str, given: Mapping[Key, tuple[str, str]]) -> str:
+    flags = [f"{key.flag} {_quoted(value)}" for key, (value, _) in given.items()]
+    return " ".join(["ml-loadtest run", *([f"--config {_quoted(name)}"] if name else []), *flags])
+
+
+def _quoted(value: str) -> str:
+    import shlex
+
+    return shlex.quote(value)

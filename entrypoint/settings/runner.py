@@ -1,0 +1,134 @@
+"""What GitHub's runner says of this job: where its files are, which event started it, which pull request it belongs to."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from entrypoint.errors import SettingsError
+
+_REFUSED = {
+    "pull_request_target": "it would run the pull request's code with a token that can write",
+    "workflow_run": "it runs with the rights of the default branch; `ml-loadtest comment` is what belongs there",
+    "issue_comment": "anybody who may comment would start code with a token that can write",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """The job's surroundings; every field is "" or None outside GitHub Actions.
+
+    Attributes:
+        pull_request: its number, or None.
+        head_sha: the pull request's head commit, else the commit of the job.
+        fork: whether the pull request comes from another repository, so that the token can only read.
+        output, summary: the runner's files for outputs and the step summary.
+        temp: a folder that lives as long as the job.
+        run_id: with the attempt and the job, what no other job has.
+    """
+
+    on_actions: bool = False
+    event: str = ""
+    repository: str = ""
+    server_url: str = "https://github.com"
+    api_url: str = "https://api.github.com"
+    run_id: str = ""
+    attempt: str = ""
+    job: str = ""
+    workflow: str = ""
+    sha: str = ""
+    head_sha: str = ""
+    base_ref: str = ""
+    actor: str = ""
+    image: str = ""
+    pull_request: int | None = None
+    fork: bool = False
+    output: Path | None = None
+    summary: Path | None = None
+    temp: Path | None = None
+    token: str = field(default="", repr=False)
+
+    @property
+    def run_url(self) -> str:
+        """The page of this workflow run, or ""."""
+        return f"{self.server_url}/{self.repository}/actions/runs/{self.run_id}" if self.run_id and self.repository else ""
+
+    @property
+    def is_dependabot(self) -> bool:
+        """Whether Dependabot started the job, whose token can only read."""
+        return self.actor == "dependabot[bot]"
+
+    def refuse_unsafe_event(self) -> None:
+        """Refuse the events under which code of a pull request would run with rights it must not have.
+
+        Raises:
+            SettingsError: under one of them.
+        """
+        if self.event in _REFUSED:
+            raise SettingsError(
+                f"ml-loadtest does not run a load under `{self.event}`.",
+                cause=f"Under that event {_REFUSED[self.event]}.",
+                remedy="Measure under `pull_request`; docs/workflows.md shows how forks get their comment.",
+            )
+
+
+def read_runner(environ: Mapping[str, str]) -> Runner:
+    """What the runner's environment and its event file say."""
+    event = _read_event(environ.get("GITHUB_EVENT_PATH", ""))
+    pull = event.get("pull_request") or {}
+    head = pull.get("head") or {}
+    repository = environ.get("GITHUB_REPOSITORY", "")
+    head_repository = (head.get("repo") or {}).get("full_name", repository) if pull else repository
+    return Runner(
+        on_actions=environ.get("GITHUB_ACTIONS") == "true",
+        event=environ.get("GITHUB_EVENT_NAME", ""),
+        repository=repository,
+        server_url=environ.get("GITHUB_SERVER_URL", "https://github.com"),
+        api_url=environ.get("GITHUB_API_URL", "https://api.github.com"),
+        run_id=environ.get("GITHUB_RUN_ID", ""),
+        attempt=environ.get("GITHUB_RUN_ATTEMPT", ""),
+        job=environ.get("GITHUB_JOB", ""),
+        workflow=environ.get("GITHUB_WORKFLOW", ""),
+        sha=environ.get("GITHUB_SHA", ""),
+        head_sha=head.get("sha") or environ.get("GITHUB_SHA", ""),
+        base_ref=environ.get("GITHUB_BASE_REF", ""),
+        actor=environ.get("GITHUB_ACTOR", ""),
+        image=" ".join(filter(None, (environ.get("ImageOS", ""), environ.get("ImageVersion", "")))),
+        pull_request=pull.get("number"),
+        fork=head_repository != repository,
+        output=_path(environ, "GITHUB_OUTPUT"),
+        summary=_path(environ, "GITHUB_STEP_SUMMARY"),
+        temp=_path(environ, "RUNNER_TEMP"),
+        token=environ.get("LT_GITHUB_TOKEN", ""),
+    )
+
+
+def _path(environ: Mapping[str, str], name: str) -> Path | None:
+    value = environ.get(name, "")
+    return Path(value) if value else None
+
+
+def _read_event(path: str) -> dict[str, Any]:
+    try:
+        event = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+    except (OSError, ValueError):
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+_KEPT_FROM_CHILDREN = ("ACTIONS_", "LT_", "INPUT_", "GITHUB_TOKEN", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH")
+_RUNNERS_FILES = ("GITHUB_STEP_SUMMARY", "GITHUB_STATE", "GITHUB_EVENT_PATH", "RUNNER_TRACKING_ID")
+
+
+def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for compose and for plain processes: all of ours but the runner's token, its files and our inputs.
+
+    `${HF_TOKEN}`, `HOME` and `DOCKER_CONFIG` must reach them; what could speak for the job must not.
+    """
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(_KEPT_FROM_CHILDREN) and name not in _RUNNERS_FILES and name not in {"PYTHONPATH", "PYTHONHOME"}
+    }
+    return {**kept, "PYTHONUNBUFFERED": "1"}
