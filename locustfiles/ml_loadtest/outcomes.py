@@ -1,0 +1,53 @@
+"""From what Locust reports of a request to exactly one outcome (mlserving taxonomy, docs/measuring.md)."""
+
+import re
+from typing import Any
+
+from ml_loadtest.contract import Outcome
+
+_LONGEST_MESSAGE = 300
+_CREDENTIALS = re.compile(r"(?i)\b(bearer|basic|token|key|secret|password|authorization)([\s:='\"]+)[^\s'\"&,;]{6,}")
+
+
+def classify(exception: BaseException | str | None, response: Any) -> Outcome:  # noqa: ANN401 (any client's own)
+    """The outcome of a request.
+
+    Args:
+        exception: what Locust's client or the locustfile made of it; None for success.
+        response: the client's response, or None. Only its `status_code` is looked at.
+    """
+    status = getattr(response, "status_code", 0) or 0
+    if exception is None:
+        return Outcome.EXPECTED_REJECTION if status >= 400 else Outcome.OK
+    if _is_timeout(exception):
+        return Outcome.TIMEOUT
+    if status == 0:
+        return Outcome.CONNECTION if response is not None or isinstance(exception, OSError) else Outcome.INVALID
+    if status >= 500:
+        return Outcome.SERVER_ERROR
+    return Outcome.UNEXPECTED_REJECTION if status >= 400 else Outcome.INVALID
+
+
+def _is_timeout(exception: BaseException | str) -> bool:
+    """Whether it, or what caused it, is some client's time-out; every client has a class of its own."""
+    seen: BaseException | str | None = exception
+    for _ in range(5):
+        if isinstance(seen, TimeoutError) or "timeout" in type(seen).__name__.lower():
+            return True
+        seen = getattr(seen, "__cause__", None) or getattr(seen, "__context__", None)
+    return False
+
+
+def describe(exception: BaseException | str | None, secrets: tuple[str, ...]) -> tuple[str, str]:
+    """Class name and one-line message of an exception, cut, with secrets and credentials removed.
+
+    Args:
+        exception: what was raised, or a text that a locustfile gave.
+        secrets: values that must never be written.
+    """
+    kind = "" if exception is None or isinstance(exception, str) else type(exception).__name__
+    message = " ".join(str(exception or "").split())
+    for secret in secrets:
+        message = message.replace(secret, "***")
+    message = _CREDENTIALS.sub(r"\1\2***", message)
+    return kind, message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 1] + "…"
