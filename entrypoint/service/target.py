@@ -23,10 +23,13 @@ class Target(Protocol):
     Attributes:
         name: `candidate`, `base` or `reference`.
         url: its address without a trailing slash, on loopback unless the user named another.
+        timing: seconds of each step, disjoint: `build` (images built and pulled), `start` (until everything was
+            started), `ready` (from then to the first answer), `setup`; and `teardown`, once it is down.
     """
 
     name: str
     url: str
+    timing: dict[str, float]
 
     def faults(self) -> list[Fault]:
         """What happened to it since it was ready; empty for a URL, whose processes we cannot see."""

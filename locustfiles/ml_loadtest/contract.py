@@ -138,11 +138,11 @@ class Closing:
         unreported: recorded requests that Locust never reported, since the task raised while it looked at the answer.
         response_sum_ms: sum of what Locust's clients reported, in the order they did.
         locust_count, locust_sum_ms: Locust's own exact figures for the same.
-        window_start_s, window_end_s: measured time, seconds since the load began.
+        windows: begin and end of each block of measured time, seconds since the load began.
         origin_unix_s: when the load began.
         warm: whether response times were flat when the window began.
         users_planned, users_started: whether the spawner did its part.
-        tickets: how many tickets each segment issued.
+        tickets: how many tickets were issued in measured time.
         versions: of Locust, gevent and Python.
     """
 
@@ -155,8 +155,7 @@ class Closing:
     response_sum_ms: float
     locust_count: int
     locust_sum_ms: float
-    window_start_s: float
-    window_end_s: float
+    windows: tuple[tuple[float, float], ...]
     origin_unix_s: float
     warm: bool
     users_planned: int
@@ -165,6 +164,11 @@ class Closing:
     failures: tuple[Failure, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
+
+    @property
+    def window_s(self) -> float:
+        """Length of all measured time."""
+        return sum(end - start for start, end in self.windows)
 
 
 @dataclass(frozen=True)
@@ -228,7 +232,8 @@ def read_closing(path: Path) -> Closing:
     """The closing record that `write_whole` wrote; see `read_plan`."""
     values = _versioned(path)
     failures = tuple(Failure(**failure) for failure in values.pop("failures"))
-    return Closing(**{**values, "failures": failures})
+    windows = tuple((start, end) for start, end in values.pop("windows"))
+    return Closing(**{**values, "failures": failures, "windows": windows})
 
 
 def _versioned(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from statistics import median
 
 import gevent
 
-from ml_loadtest.contract import Closing, Plan, Progress, write_whole
+from ml_loadtest.contract import WARM_UP, Closing, Plan, Progress, write_whole
 from ml_loadtest.health import HealthMonitor
 from ml_loadtest.pacer import Pacer
 from ml_loadtest.recorder import Recorder
@@ -46,7 +46,7 @@ class Timeline:
         self._health = health
         self._progress = (exchange / "progress.jsonl").open("a", encoding="utf-8")
         self._last_progress = 0.0
-        self.window = (0.0, 0.0)
+        self.windows: list[tuple[float, float]] = []
         self.warm = False
         self.tickets = 0
 
@@ -63,19 +63,20 @@ class Timeline:
         if self._plan.arrival_rate is not None:
             pacer.open()
         self._warm_up()
-        start = self._recorder.now()
-        pacer.begin_segment(0)
-        block = 0
         while True:
-            self._hold("measuring", self._plan.block_s)
-            end = self._recorder.now()
-            if not self._go_on(block, start, end):
+            self._measure_block(pacer)
+            if not self._go_on():
                 break
-            block += 1
-        self.window = (start, end)
         pacer.close()
-        self.tickets = pacer.issued
         self._drain()
+
+    def _measure_block(self, pacer: Pacer) -> None:
+        start = self._recorder.now()
+        pacer.begin_segment(len(self.windows))
+        self._hold("measuring", self._plan.block_s)
+        self.windows.append((start, self._recorder.now()))
+        self.tickets += pacer.issued
+        pacer.begin_segment(WARM_UP)
 
     def _ramp(self) -> None:
         wanted = self._plan.users * len(self._plan.targets)
@@ -106,9 +107,10 @@ class Timeline:
             return False
         return abs(median(newer) / max(median(older), 1e-9) - 1) <= _FLAT_WITHIN
 
-    def _go_on(self, block: int, start: float, end: float) -> bool:
-        """Publish a block and wait for the conductor's answer. Silence means stop."""
+    def _go_on(self) -> bool:
+        """Publish the last block and wait for the conductor's answer. Silence means stop."""
         self._recorder.flush()
+        block, (start, end) = len(self.windows) - 1, self.windows[-1]
         write_whole(self._exchange / f"block-{block}.json", {"block": block, "start_s": start, "end_s": end})
         answer = self._exchange / f"answer-{block}.json"
         deadline = time.perf_counter() + self._plan.answer_s
@@ -174,8 +176,7 @@ class Timeline:
             response_sum_ms=self._recorder.response_sum_ms,
             locust_count=locust_count,
             locust_sum_ms=locust_sum_ms,
-            window_start_s=self.window[0],
-            window_end_s=self.window[1],
+            windows=tuple(self.windows),
             origin_unix_s=self._recorder.origin_unix_s,
             warm=self.warm,
             users_planned=self._plan.users * len(self._plan.targets),

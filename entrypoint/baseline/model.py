@@ -1,0 +1,102 @@
+"""The committed baseline as values: runs of the accepted code, grouped by what makes them comparable."""
+
+import math
+from collections import defaultdict
+from typing import Literal
+
+from pydantic import Field
+
+from entrypoint.measurement.model import Value
+
+SCHEMA_VERSION = 1
+MOST_RUNS = 20
+
+
+class Fingerprint(Value):
+    """What two runs must share to be compared.
+
+    Attributes:
+        machine: processor and cores, in words that do not change between two machines of one kind.
+        launcher: `compose`, `command` or `url`.
+        plan: fingerprint of load and locustfile.
+    """
+
+    machine: str
+    launcher: str
+    plan: str
+
+
+class EndpointValues(Value):
+    """What a run measured of one endpoint: counts for exact tests, values by metric, quantiles for drawing."""
+
+    requests: int = Field(ge=0)
+    failures: int = Field(ge=0)
+    values: dict[str, float]
+    quantiles: dict[str, float] = {}
+
+
+class Run(Value):
+    """One accepted run.
+
+    Attributes:
+        occasion: the job it came from, or one boot and clock hour; runs of one occasion share its luck.
+        commit, date: provenance; the date as YYYY-MM-DD.
+        slower: it was accepted although it was judged slower than the runs before it.
+    """
+
+    occasion: str
+    commit: str
+    date: str
+    image: str = ""
+    versions: dict[str, str] = {}
+    slower: bool = False
+    endpoints: dict[str, EndpointValues]
+
+
+class Group(Value):
+    """Runs that may be compared with each other, the oldest first."""
+
+    fingerprint: Fingerprint
+    plan_text: str = ""
+    runs: tuple[Run, ...] = ()
+
+    def occasions(self, endpoint: str, metric: str) -> list[float]:
+        """Mean of the logarithms of a metric for each occasion, in order; only finite, positive values."""
+        by_occasion: dict[str, list[float]] = defaultdict(list)
+        for run in self.runs:
+            value = run.endpoints[endpoint].values.get(metric) if endpoint in run.endpoints else None
+            if value is not None and 0 < value < math.inf:
+                by_occasion[run.occasion].append(math.log(value))
+        return [sum(logs) / len(logs) for logs in by_occasion.values()]
+
+    def counts(self, endpoint: str) -> tuple[int, int]:
+        """Failures and requests of an endpoint over all runs."""
+        found = [run.endpoints[endpoint] for run in self.runs if endpoint in run.endpoints]
+        return sum(part.failures for part in found), sum(part.requests for part in found)
+
+    def endpoints(self) -> list[str]:
+        """Every endpoint of the newest run."""
+        return sorted(self.runs[-1].endpoints) if self.runs else []
+
+
+class Baseline(Value):
+    """The whole file."""
+
+    schema_version: Literal[1] = 1
+    groups: tuple[Group, ...] = ()
+
+    def group(self, fingerprint: Fingerprint) -> Group | None:
+        """The runs that a run with this fingerprint may be compared with."""
+        return next((group for group in self.groups if group.fingerprint == fingerprint and group.runs), None)
+
+    def with_run(self, fingerprint: Fingerprint, plan_text: str, run: Run) -> "Baseline":
+        """The baseline with one more run; the oldest of its group makes room."""
+        known = self.group(fingerprint)
+        runs = (*(known.runs if known else ()), run)[-MOST_RUNS:]
+        new = Group(fingerprint=fingerprint, plan_text=plan_text, runs=runs)
+        others = tuple(group for group in self.groups if group.fingerprint != fingerprint)
+        return Baseline(groups=(*others, new))
+
+    def without_group(self, fingerprint: Fingerprint) -> "Baseline":
+        """The baseline without the runs of one fingerprint."""
+        return Baseline(groups=tuple(group for group in self.groups if group.fingerprint != fingerprint))

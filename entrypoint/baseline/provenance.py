@@ -1,0 +1,41 @@
+"""Where a run came from: the machine it ran on, and the occasion that its runs share."""
+
+import hashlib
+import os
+import platform
+import time
+from pathlib import Path
+
+from entrypoint.settings.runner import Runner
+
+_FIELDS = ("vendor_id", "cpu family", "model", "model name", "stepping", "cache size", "CPU implementer", "CPU part", "CPU variant")
+
+
+def machine() -> str:
+    """Processor and cores of this machine: family, model, stepping, cache. The same text on every machine of a kind."""
+    first = _first_processor()
+    name = first.get("model name") or first.get("CPU part") or platform.machine()
+    details = "/".join(first.get(field, "-") for field in _FIELDS if field != "model name")
+    digest = hashlib.sha256(details.encode()).hexdigest()[:6]
+    cores = len(os.sched_getaffinity(0))
+    return f"{name}, {cores} cores, {first.get('cache size', 'cache unknown')} [{digest}]"
+
+
+def _first_processor() -> dict[str, str]:
+    try:
+        block = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n", 1)[0]
+    except OSError:
+        return {}
+    pairs = (line.split(":", 1) for line in block.splitlines() if ":" in line)
+    return {key.strip(): " ".join(value.split()) for key, value in pairs if key.strip() in _FIELDS}
+
+
+def occasion(runner: Runner) -> str:
+    """What runs share that luck has in common: one job; outside CI, one boot and clock hour."""
+    if runner.run_id:
+        return f"{runner.run_id}-{runner.attempt or 1}-{runner.job or 'job'}"
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")[:8]
+    except OSError:
+        boot = platform.node() or "here"
+    return f"{boot}-{time.strftime('%Y%m%d%H', time.gmtime())}"

@@ -1,0 +1,106 @@
+"""Reads the instrument's files. Every figure of a report can be computed again from them."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from entrypoint.errors import LoadError
+from locustfiles.ml_loadtest import contract
+
+DTYPE = np.dtype(list(zip(contract.FIELDS, contract.FIELD_TYPES, strict=True)))
+_FAILURES = np.array([outcome for outcome in contract.Outcome if outcome.is_failure], dtype="u1")
+
+
+@dataclass(frozen=True)
+class EndpointSamples:
+    """The samples of one endpoint within the measured window.
+
+    Args:
+        rows: structured array of shape (n,), n > 0, of `DTYPE`.
+        window_s: length of the window in seconds.
+    """
+
+    rows: NDArray[np.void]
+    window_s: float
+
+    @cached_property
+    def failed(self) -> NDArray[np.bool_]:
+        """Whether each request failed, shape (n,)."""
+        return np.isin(self.rows["outcome"], _FAILURES)
+
+    @cached_property
+    def sorted_ms(self) -> NDArray[np.float64]:
+        """Response times in ascending order, shape (n,); a failure is infinitely slow."""
+        return np.sort(np.where(self.failed, np.inf, self.rows["response_ms"]))
+
+    @cached_property
+    def sorted_ok_ms(self) -> NDArray[np.float64]:
+        """Response times of the requests that did not fail, in ascending order."""
+        return np.sort(self.rows["response_ms"][~self.failed])
+
+    @property
+    def mean_ok_ms(self) -> float:
+        """Mean response time of the requests that did not fail; NaN without any."""
+        return float(self.sorted_ok_ms.mean()) if len(self.sorted_ok_ms) else float("nan")
+
+    @property
+    def ok_rate(self) -> float:
+        """Requests per second that did not fail."""
+        return len(self.sorted_ok_ms) / self.window_s
+
+    @property
+    def failure_ratio(self) -> float:
+        """Share of requests that failed, 0 to 1."""
+        return float(self.failed.mean())
+
+
+def read_rows(folder: Path) -> tuple[NDArray[np.void], list[str]]:
+    """All samples of a run, warm-up included, and the endpoint names that their `endpoint` field counts.
+
+    Several workers number endpoints by themselves; here they are numbered as one.
+
+    Raises:
+        LoadError: if a file ends in the middle of a sample or names an endpoint that nobody wrote.
+    """
+    names: dict[str, int] = {}
+    parts = []
+    for path in sorted(folder.glob("samples-*.bin")):
+        if path.stat().st_size % DTYPE.itemsize:
+            raise LoadError(f"`{path.name}` ends in the middle of a sample.", cause="The disk was full, or Locust was killed.")
+        rows = np.fromfile(path, DTYPE)
+        numbers = _endpoint_numbers(path.with_name(path.name.replace("samples", "endpoints")).with_suffix(".jsonl"), names)
+        if len(rows) and int(rows["endpoint"].max()) >= len(numbers):
+            raise LoadError(f"`{path.name}` has samples of an endpoint without a name.", cause="A file of the run is damaged.")
+        rows["endpoint"] = np.array(numbers, dtype="u4")[rows["endpoint"]] if len(rows) else rows["endpoint"]
+        parts.append(rows)
+    return (np.concatenate(parts) if parts else np.empty(0, DTYPE)), list(names)
+
+
+def _endpoint_numbers(path: Path, names: dict[str, int]) -> list[int]:
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    entries = [json.loads(line) for line in lines]
+    return [names.setdefault(f"{method} {name}", len(names)) for _, method, name in entries]
+
+
+def read_samples(folder: Path) -> pd.DataFrame:
+    """Every sample of a run as a table: a row a request, outcome and endpoint in words.
+
+    Args:
+        folder: `results/samples`.
+    """
+    rows, names = read_rows(folder)
+    table = pd.DataFrame({field: rows[field] for field in contract.FIELDS})
+    table["endpoint"] = pd.Categorical.from_codes(rows["endpoint"].astype("i4"), names)
+    table["outcome"] = pd.Categorical.from_codes(rows["outcome"], [outcome.label for outcome in contract.Outcome])
+    return table
+
+
+def read_health(folder: Path) -> pd.DataFrame:
+    """How the generator fared, a row for each process and second; columns as `contract.Health`."""
+    lines = [line for path in sorted(folder.glob("health-*.jsonl")) for line in path.read_text().splitlines() if line]
+    return pd.DataFrame([json.loads(line) for line in lines], columns=list(contract.Health.__dataclass_fields__))

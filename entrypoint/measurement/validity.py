@@ -1,0 +1,100 @@
+"""Whether instrument and machine did their part. What the service did is never asked here: a service that fails has failed."""
+
+import numpy as np
+import pandas as pd
+
+from entrypoint.measurement.model import Check
+from locustfiles.ml_loadtest.contract import Closing, Plan
+
+# Limits that hold on shared two-core machines with the service beside the generator; docs/measuring.md says how they were found.
+_MOST_CPU = 0.90
+_CPU_STRETCH_S = 5
+_MOST_LAG_MS = 50.0
+_MOST_STEAL = 0.10
+_FEWEST_ARRIVALS = 0.98
+_MOST_LATENESS_MS = 5.0
+
+
+def check_records(closing: Closing, samples: int) -> list[Check]:
+    """Whether every request that began is on disk, and our figures are Locust's own exact ones."""
+    accounted = closing.recorded + closing.unfinished
+    differing = (
+        abs(closing.started - accounted)
+        + abs(samples - accounted)
+        + abs(closing.recorded - closing.unreported - closing.locust_count)
+    )
+    sums = abs(closing.response_sum_ms - closing.locust_sum_ms)
+    return [
+        Check(
+            name="complete", value=float(closing.complete), limit=1.0, unit="", ok=closing.complete and not closing.problem,
+            text=closing.problem[:1].upper() + closing.problem[1:] + "." if closing.problem else "The plan was carried out to its end.",
+        ),
+        Check(
+            name="lost-records", value=differing, limit=0, unit="requests", ok=differing == 0,
+            text=f"{closing.started} requests began, {accounted} are accounted for, {samples} are on disk.",
+        ),
+        Check(
+            name="time-sum", value=sums, limit=1e-6 * max(1.0, closing.locust_sum_ms), unit="ms",
+            ok=sums <= 1e-6 * max(1.0, closing.locust_sum_ms),
+            text="The sum of response times equals the one that Locust kept."
+            if sums <= 1e-6 * max(1.0, closing.locust_sum_ms)
+            else "The sum of response times differs from the one that Locust kept.",
+        ),
+        Check(
+            name="users-started", value=closing.users_started, limit=closing.users_planned, unit="users",
+            ok=closing.users_started >= closing.users_planned,
+            text=f"{closing.users_started} of {closing.users_planned} users were at work.",
+        ),
+    ]  # fmt: skip
+
+
+def check_generator(health: pd.DataFrame) -> list[Check]:
+    """Whether the generator had the machine it needed, second by second of the window.
+
+    Args:
+        health: rows of `contract.Health` that lie in the measured window.
+    """
+    if health.empty:
+        return [Check(name="generator-cpu", value=0, limit=_MOST_CPU, unit="", ok=True, text="The window was too short to tell.")]
+    cpu = float(health["cpu"].rolling(min(_CPU_STRETCH_S, len(health))).mean().max())
+    lag = float(health["lag_ms"].median())
+    steal = float(health["steal"].mean())
+    return [
+        Check(
+            name="generator-cpu", value=cpu, limit=_MOST_CPU, unit="cores", ok=cpu <= _MOST_CPU,
+            text=f"In its busiest {_CPU_STRETCH_S} s the load generator used {cpu:.0%} of a core.",
+        ),
+        Check(
+            name="event-loop-lag", value=lag, limit=_MOST_LAG_MS, unit="ms", ok=lag <= _MOST_LAG_MS,
+            text=f"In the median second the generator kept a timer waiting for {lag:.1f} ms at most.",
+        ),
+        Check(
+            name="steal", value=steal, limit=_MOST_STEAL, unit="", ok=steal <= _MOST_STEAL,
+            text=f"The hypervisor took {steal:.1%} of the machine's time.",
+        ),
+    ]  # fmt: skip
+
+
+def check_arrivals(plan: Plan, closing: Closing, late_ms: "np.ndarray[tuple[int], np.dtype[np.float32]]") -> list[Check]:
+    """Open load: whether the generator asked as often, and as punctually, as it was told.
+
+    Args:
+        late_ms: lateness of the generator for each request of the window, shape (n,).
+    """
+    if plan.arrival_rate is None or not len(late_ms):
+        return []
+    expected = plan.arrival_rate * closing.window_s
+    # A Poisson count varies by its square root; four of them are not the generator's fault.
+    share = closing.tickets / expected
+    fewest = _FEWEST_ARRIVALS - (4 / expected**0.5 if plan.arrival == "poisson" else 1 / expected)
+    late = float(np.median(late_ms))
+    return [
+        Check(
+            name="arrivals", value=share, limit=fewest, unit="", ok=share >= fewest,
+            text=f"The generator issued {closing.tickets} requests where {expected:.0f} were due on average.",
+        ),
+        Check(
+            name="lateness", value=late, limit=_MOST_LATENESS_MS, unit="ms", ok=late <= _MOST_LATENESS_MS,
+            text=f"The generator sent the median request {late:.2f} ms late; this is not in any response time.",
+        ),
+    ]  # fmt: skip
