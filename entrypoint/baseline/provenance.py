@@ -8,7 +8,17 @@ from pathlib import Path
 
 from entrypoint.settings.runner import Runner
 
-_FIELDS = ("vendor_id", "cpu family", "model", "model name", "stepping", "cache size", "CPU implementer", "CPU part", "CPU variant")
+_FIELDS = (
+    "vendor_id",
+    "cpu family",
+    "model",
+    "model name",
+    "stepping",
+    "cache size",
+    "CPU implementer",
+    "CPU part",
+    "CPU variant",
+)
 
 
 def machine() -> str:

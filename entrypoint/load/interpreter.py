@@ -25,7 +25,9 @@ def locust_python(requirements: Path | None, environment: Mapping[str, str]) -> 
     """
     plain = Path(f"{sys.prefix}-locust")
     if not (plain / "bin" / "python").exists():
-        raise LoadError(f"Locust's environment `{plain}` is missing.", remedy="Run `make install`, or install the action again.")
+        raise LoadError(
+            f"Locust's environment `{plain}` is missing.", remedy="Run `make install`, or install the action again."
+        )
     if requirements is None:
         return plain / "bin" / "python"
     if not requirements.is_file():
@@ -48,7 +50,19 @@ def _install(folder: Path, requirements: Path, environment: Mapping[str, str]) -
         steps = (
             [uv, "venv", "--quiet", "--no-config", "--python", sys.executable, str(folder)],
             [uv, "pip", "install", "--quiet", "--no-config", "--python", python, "--require-hashes", "-r", str(_LOCK)],
-            [uv, "pip", "install", "--quiet", "--no-config", "--python", python, "-r", str(requirements), "-c", constraints.name],
+            [
+                uv,
+                "pip",
+                "install",
+                "--quiet",
+                "--no-config",
+                "--python",
+                python,
+                "-r",
+                str(requirements),
+                "-c",
+                constraints.name,
+            ],
         )
         for step in steps:
             done = subprocess.run(step, env=dict(environment), capture_output=True, text=True, check=False)

@@ -53,7 +53,9 @@ def stop(_block: Block) -> bool:
     return False
 
 
-def measure(launch: locust.Launch, plan: contract.Plan, decide: Decide = stop, watch: Watch = lambda _: None) -> Recording:
+def measure(
+    launch: locust.Launch, plan: contract.Plan, decide: Decide = stop, watch: Watch = lambda _: None
+) -> Recording:
     """Run one load and bring home what it recorded.
 
     Args:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _LADDER = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99, 0.999, 1.0)
 
 
-def measure_recording(folder: Path, plan: contract.Plan, closing: contract.Closing, *, plan_key: str, plan_text: str) -> Measurement:
+def measure_recording(
+    folder: Path, plan: contract.Plan, closing: contract.Closing, *, plan_key: str, plan_text: str
+) -> Measurement:
     """The measurement of one target.
 
     Args:
@@ -59,7 +61,9 @@ def measure_recording(folder: Path, plan: contract.Plan, closing: contract.Closi
     )
 
 
-def _by_endpoint(window: NDArray[np.void], names: list[str], window_s: float) -> "Iterator[tuple[str, EndpointSamples]]":
+def _by_endpoint(
+    window: NDArray[np.void], names: list[str], window_s: float
+) -> "Iterator[tuple[str, EndpointSamples]]":
     order = np.argsort(window["endpoint"], kind="stable")
     numbers, starts = np.unique(window["endpoint"][order], return_index=True)
     groups = zip(numbers, np.split(window[order], starts[1:]), strict=True) if len(numbers) else ()

@@ -12,6 +12,9 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from entrypoint.measurement.samples import EndpointSamples
 
 
@@ -53,9 +56,9 @@ class Metric:
     prior_sd: float | None = None
 
 
-def nearest_rank(sorted_ms: "list[float]", p: float) -> float:
+def nearest_rank(sorted_ms: "NDArray[np.float64]", p: float) -> float:
     """The p-quantile of a sorted, non-empty sample by nearest rank, p in (0, 1]."""
-    return sorted_ms[max(1, math.ceil(round(p * len(sorted_ms), 9))) - 1]
+    return float(sorted_ms[max(1, math.ceil(round(p * len(sorted_ms), 9))) - 1])
 
 
 def _percentile(p: float) -> "Callable[[EndpointSamples], float]":

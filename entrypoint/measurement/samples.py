@@ -15,6 +15,8 @@ from locustfiles.ml_loadtest import contract
 DTYPE = np.dtype(list(zip(contract.FIELDS, contract.FIELD_TYPES, strict=True)))
 _FAILURES = np.array([outcome for outcome in contract.Outcome if outcome.is_failure], dtype="u1")
 
+_OUTCOMES = pd.Index([outcome.label for outcome in contract.Outcome])
+
 
 @dataclass(frozen=True)
 class EndpointSamples:
@@ -71,11 +73,17 @@ def read_rows(folder: Path) -> tuple[NDArray[np.void], list[str]]:
     parts = []
     for path in sorted(folder.glob("samples-*.bin")):
         if path.stat().st_size % DTYPE.itemsize:
-            raise LoadError(f"`{path.name}` ends in the middle of a sample.", cause="The disk was full, or Locust was killed.")
+            raise LoadError(
+                f"`{path.name}` ends in the middle of a sample.", cause="The disk was full, or Locust was killed."
+            )
         rows = np.fromfile(path, DTYPE)
-        numbers = _endpoint_numbers(path.with_name(path.name.replace("samples", "endpoints")).with_suffix(".jsonl"), names)
+        numbers = _endpoint_numbers(
+            path.with_name(path.name.replace("samples", "endpoints")).with_suffix(".jsonl"), names
+        )
         if len(rows) and int(rows["endpoint"].max()) >= len(numbers):
-            raise LoadError(f"`{path.name}` has samples of an endpoint without a name.", cause="A file of the run is damaged.")
+            raise LoadError(
+                f"`{path.name}` has samples of an endpoint without a name.", cause="A file of the run is damaged."
+            )
         rows["endpoint"] = np.array(numbers, dtype="u4")[rows["endpoint"]] if len(rows) else rows["endpoint"]
         parts.append(rows)
     return (np.concatenate(parts) if parts else np.empty(0, DTYPE)), list(names)
@@ -95,8 +103,8 @@ def read_samples(folder: Path) -> pd.DataFrame:
     """
     rows, names = read_rows(folder)
     table = pd.DataFrame({field: rows[field] for field in contract.FIELDS})
-    table["endpoint"] = pd.Categorical.from_codes(rows["endpoint"].astype("i4"), names)
-    table["outcome"] = pd.Categorical.from_codes(rows["outcome"], [outcome.label for outcome in contract.Outcome])
+    table["endpoint"] = pd.Categorical.from_codes(rows["endpoint"].astype("i4").tolist(), pd.Index(names))
+    table["outcome"] = pd.Categorical.from_codes(rows["outcome"].tolist(), _OUTCOMES)
     return table
 
 

@@ -55,7 +55,16 @@ def check_generator(health: pd.DataFrame) -> list[Check]:
         health: rows of `contract.Health` that lie in the measured window.
     """
     if health.empty:
-        return [Check(name="generator-cpu", value=0, limit=_MOST_CPU, unit="", ok=True, text="The window was too short to tell.")]
+        return [
+            Check(
+                name="generator-cpu",
+                value=0,
+                limit=_MOST_CPU,
+                unit="",
+                ok=True,
+                text="The window was too short to tell.",
+            )
+        ]
     cpu = float(health["cpu"].rolling(min(_CPU_STRETCH_S, len(health))).mean().max())
     lag = float(health["lag_ms"].median())
     steal = float(health["steal"].mean())
@@ -75,7 +84,9 @@ def check_generator(health: pd.DataFrame) -> list[Check]:
     ]  # fmt: skip
 
 
-def check_arrivals(plan: Plan, closing: Closing, late_ms: "np.ndarray[tuple[int], np.dtype[np.float32]]") -> list[Check]:
+def check_arrivals(
+    plan: Plan, closing: Closing, late_ms: "np.ndarray[tuple[int], np.dtype[np.float32]]"
+) -> list[Check]:
     """Open load: whether the generator asked as often, and as punctually, as it was told.
 
     Args:

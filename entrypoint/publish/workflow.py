@@ -138,6 +138,7 @@ class Workflow:
                 self._command(token, "")
 
     def _annotate(self, kind: str, message: str, title: str) -> None:
+        title = title.strip()  # the runner would strip it
         self._said[kind] += 1
         if not self._runner.on_actions or self._said[kind] > _AT_MOST[kind]:
             self.say(": ".join(part for part in (kind, title, message) if part))

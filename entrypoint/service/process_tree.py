@@ -6,7 +6,7 @@ the mark; it keeps its group.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import psutil
@@ -49,13 +49,13 @@ def end(mark: str, leader: int | None = None, leader_began: float | None = None,
     return _wait(known, psutil.Process.kill, 2.0)
 
 
-def _wait(family: set[psutil.Process], signal_: object, longest_s: float) -> bool:
+def _wait(family: set[psutil.Process], send: Callable[[psutil.Process], None], longest_s: float) -> bool:
     """Send a signal to those that run, and wait until none does."""
     if not (left := [process for process in family if _runs(process)]):
         return True
     for process in left:
         with suppress(*_GONE):
-            signal_(process)  # type: ignore[operator]
+            send(process)
     until = time.monotonic() + longest_s
     while time.monotonic() < until:
         left = [process for process in left if _runs(process)]
@@ -74,11 +74,17 @@ def _runs(process: psutil.Process) -> bool:
 
 def _family(mark: str, leader: int | None, leader_began: float | None) -> set[psutil.Process]:
     found = set(_marked(mark))
-    if leader is not None and leader_began is not None and (now := began(leader)) and abs(now - leader_began) < _SAME_S:
+    if leader is not None and leader_began is not None and _is_ours(leader, leader_began):
         found |= set(_group(leader))
         with suppress(*_GONE):
             found |= {psutil.Process(leader), *psutil.Process(leader).children(recursive=True)}
     return {process for process in found if process.pid != os.getpid()}
+
+
+def _is_ours(leader: int, when: float) -> bool:
+    """The kernel gives no process the id of a group that still has members: a leader that is gone may have left some."""
+    now = began(leader)
+    return now is None or abs(now - when) < _SAME_S
 
 
 def _marked(mark: str) -> Iterator[psutil.Process]:
@@ -91,5 +97,5 @@ def _marked(mark: str) -> Iterator[psutil.Process]:
 def _group(leader: int) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         with suppress(*_GONE, OSError):
-            if os.getpgid(process.pid) == leader:
+            if os.getpgid(process.pid) == leader == os.getsid(process.pid):
                 yield process

@@ -57,10 +57,13 @@ def parse_document(text: str, name: str) -> Document:
         where = f" line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
         raise SettingsError(
-            f"`{name}`{where} is not valid YAML: {problem}.", remedy="Check the indentation and quotes around that line."
+            f"`{name}`{where} is not valid YAML: {problem}.",
+            remedy="Check the indentation and quotes around that line.",
         ) from error
     if not isinstance(values, dict):
-        raise SettingsError(f"`{name}` should hold keys and values, such as `service:`; it holds {type(values).__name__}.")
+        raise SettingsError(
+            f"`{name}` should hold keys and values, such as `service:`; it holds {type(values).__name__}."
+        )
     return Document(name, values, lines)
 
 

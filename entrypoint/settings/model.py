@@ -71,14 +71,16 @@ class CommentMode(StrEnum):
 class OnDoubt(StrEnum):
     """What a verdict that asserts nothing does to the build."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 (a policy, not a password)
     FAIL = "fail"
 
 
 class Ready(Section):
     """When the service counts as ready: a real request is answered with a status below 400."""
 
-    path: str = Field("/", json_schema_extra={"flag": "ready-path"}, description="Path of the request that must succeed")
+    path: str = Field(
+        "/", json_schema_extra={"flag": "ready-path"}, description="Path of the request that must succeed"
+    )
     timeout_s: Seconds = Field(
         60,
         alias="timeout",
@@ -92,7 +94,9 @@ class Service(Section):
 
     compose_file: Paths = Field([], description="Compose file, or several in the order compose merges them")
     service: str = Field("", description="Name of the compose service that takes the load")
-    port: int | None = Field(None, ge=1, le=65535, description="Port inside the container; published on a free loopback port")
+    port: int | None = Field(
+        None, ge=1, le=65535, description="Port inside the container; published on a free loopback port"
+    )
     profiles: Texts = Field([], description="Compose profiles to enable")
     env_file: Paths = Field([], description="Environment files for compose's interpolation, instead of `.env`")
     environment: Assignments = Field(
@@ -105,7 +109,9 @@ class Service(Section):
     url: str = Field("", description="Address of a service that is already running")
     headers: Assignments = Field({}, description="Headers for the readiness request, `NAME=value`")
     ca: Path | None = Field(None, description="Certificate authority file for an https `url`")
-    setup: str = Field("", description="Command run once when the service is ready, with `SERVICE_URL` in its environment")
+    setup: str = Field(
+        "", description="Command run once when the service is ready, with `SERVICE_URL` in its environment"
+    )
     ready: Ready = Field(default_factory=Ready)
 
     @model_validator(mode="after")
@@ -115,7 +121,9 @@ class Service(Section):
             said = f"got {' and '.join(given)}" if given else "got none of them"
             raise ValueError(f"expected exactly one of compose-file, command and url, {said}")
         if self.compose_file and not (self.service and self.port):
-            raise ValueError("compose-file needs service and port, the compose service that takes the load and its port")
+            raise ValueError(
+                "compose-file needs service and port, the compose service that takes the load and its port"
+            )
         if self.url and not self.url.startswith(("http://", "https://")):
             raise ValueError(f"expected a url that starts with http:// or https://, got {self.url!r}")
         return self
@@ -152,14 +160,21 @@ class Load(Section):
         json_schema_extra={"flag": "load-environment"},
         description="Names of variables passed on to Locust; nothing else of ours is",
     )
-    users: int = Field(20, ge=1, le=100_000, description="Closed load: how many users. Open load: the most at work at once")
+    users: int = Field(
+        20, ge=1, le=100_000, description="Closed load: how many users. Open load: the most at work at once"
+    )
     spawn_rate: float | None = Field(None, gt=0, description="Users started per second; all at once if not given")
-    arrival_rate: float | None = Field(None, gt=0, description="Open load: requests per second, whatever the service does")
+    arrival_rate: float | None = Field(
+        None, gt=0, description="Open load: requests per second, whatever the service does"
+    )
     arrival: Literal["constant", "poisson"] = Field("poisson", description="How arrivals of open load are spaced")
     warm_up: WarmUp = Field(
-        default_factory=WarmUp, description="Unmeasured time before the window, `5s..30s` (flat response times end it) or `10s`"
+        default_factory=WarmUp,
+        description="Unmeasured time before the window, `5s..30s` (flat response times end it) or `10s`",
     )
-    duration_s: Seconds = Field(60, alias="duration", gt=0, le=86_400, description="Measured time, ramp and warm-up not counted")
+    duration_s: Seconds = Field(
+        60, alias="duration", gt=0, le=86_400, description="Measured time, ramp and warm-up not counted"
+    )
     seed: int = Field(1, ge=0, description="Seed of arrivals, tasks and payloads")
 
 
@@ -173,7 +188,9 @@ class Compare(Section):
         description="`committed` (the baseline file) or `none` (absolute limits alone)",
     )
     baseline: Path = Field(Path(".loadtest/baseline.json"), description="The committed baseline")
-    base_ref: str = Field("", description="Commit or branch the pull request is compared with; found from the event if not given")
+    base_ref: str = Field(
+        "", description="Commit or branch the pull request is compared with; found from the event if not given"
+    )
     false_alarm_rate: Ratio = Field(
         0.01, gt=0, le=0.5, description="Chance that a run without any change is accused, all rows together"
     )
@@ -186,7 +203,9 @@ class MetricThreshold(Section):
     max_decrease: Ratio | None = Field(None, description="Allowed fall relative to the baseline")
     max: float | None = Field(None, description="Absolute limit from above, in the metric's unit")
     min: float | None = Field(None, description="Absolute limit from below, in the metric's unit")
-    floor: float | None = Field(None, ge=0, description="Smallest absolute change that is accused, in the metric's unit")
+    floor: float | None = Field(
+        None, ge=0, description="Smallest absolute change that is accused, in the metric's unit"
+    )
     gate: bool | None = Field(None, description="false: shown, never judged")
 
 
@@ -228,8 +247,12 @@ class Report(Section):
 class Policy(Section):
     """What verdicts that assert nothing do to the build, and when the whole run is given up."""
 
-    on_inconclusive: OnDoubt = Field(OnDoubt.PASS, description="`pass` or `fail` the build when nothing could be decided")
-    on_no_baseline: OnDoubt = Field(OnDoubt.PASS, description="`pass` or `fail` the build when there is no baseline yet")
+    on_inconclusive: OnDoubt = Field(
+        OnDoubt.PASS, description="`pass` or `fail` the build when nothing could be decided"
+    )
+    on_no_baseline: OnDoubt = Field(
+        OnDoubt.PASS, description="`pass` or `fail` the build when there is no baseline yet"
+    )
     timeout_s: Seconds = Field(1800, alias="timeout", gt=0, description="Longest time for the whole run")
 
 

@@ -63,7 +63,9 @@ def read_settings(
     name = config or environ.get("LT_CONFIG", "")
     document = _document(cwd, name)
     root = (cwd / name).resolve().parent if name else cwd.resolve()
-    given = {key: (value, f"input `{key.name}`") for key in all_keys() if (value := environ.get(key.variable, "").strip())}
+    given = {
+        key: (value, f"input `{key.name}`") for key in all_keys() if (value := environ.get(key.variable, "").strip())
+    }
     given |= {key: (flags[key.name], f"`{key.flag}`") for key in all_keys() if flags.get(key.name) is not None}
     values, origins = _merge(document, given, root, cwd)
     return Settings(
@@ -132,9 +134,11 @@ def _absolute(value: object, folder: Path) -> object:
         return [_absolute(part, folder) for part in value]
     if not isinstance(value, str):
         return value
-    return [str(folder / part.strip()) for part in value.replace("\n", ",").split(",") if part.strip()] if (
-        "," in value or "\n" in value
-    ) else str(folder / value)
+    return (
+        [str(folder / part.strip()) for part in value.replace("\n", ",").split(",") if part.strip()]
+        if ("," in value or "\n" in value)
+        else str(folder / value)
+    )
 
 
 def _find(values: Any, place: tuple[str, ...]) -> Any:  # noqa: ANN401 (what YAML gave)

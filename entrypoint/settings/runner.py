@@ -52,7 +52,9 @@ class Runner:
     @property
     def run_url(self) -> str:
         """The page of this workflow run, or ""."""
-        return f"{self.server_url}/{self.repository}/actions/runs/{self.run_id}" if self.run_id and self.repository else ""
+        return (
+            f"{self.server_url}/{self.repository}/actions/runs/{self.run_id}" if self.run_id and self.repository else ""
+        )
 
     @property
     def is_dependabot(self) -> bool:
@@ -129,6 +131,8 @@ def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
     kept = {
         name: value
         for name, value in environ.items()
-        if not name.startswith(_KEPT_FROM_CHILDREN) and name not in _RUNNERS_FILES and name not in {"PYTHONPATH", "PYTHONHOME"}
+        if not name.startswith(_KEPT_FROM_CHILDREN)
+        and name not in _RUNNERS_FILES
+        and name not in {"PYTHONPATH", "PYTHONHOME"}
     }
     return {**kept, "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,108 @@
+"""From checks, changes and faults to one verdict: the first that applies, never silently green. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from entrypoint.errors import ExitCode
+from entrypoint.judgement.model import Change, Comparison, Outcome, Reason, Status, Verdict
+from entrypoint.judgement.wording import sentence
+from entrypoint.measurement.model import Check
+from entrypoint.settings.model import CompareWith, OnDoubt, Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What a verdict is made of.
+
+    Attributes:
+        checks: of instrument and machine.
+        comparison: rows.
+        faults: what happened to the service, (kind, sentence) each.
+        baseline: `found`, `none` (no file yet) or `other` (only for other machines or plans).
+        compare_with: what was asked for.
+    """
+
+    checks: Sequence[Check]
+    comparison: Comparison
+    faults: Sequence[tuple[str, str]]
+    baseline: str
+    compare_with: CompareWith
+
+
+def judge(findings: Findings, policy: Policy) -> Verdict:  # noqa: PLR0911 (one return for each verdict, in their order)
+    """The verdict of a run, by the order of design.md section 5."""
+    by_status = _by_status(findings.comparison)
+    invalid = [Reason(code=check.name, text=check.text) for check in findings.checks if not check.ok]
+    died = [Reason(code=f"service-{kind}", text=text) for kind, text in findings.faults]
+    over = _reasons(by_status, Status.OVER_LIMIT)
+    regressed = _reasons(by_status, Status.REGRESSED)
+    doubts = _doubts(findings, by_status)
+    improved = _reasons(by_status, Status.IMPROVED)
+    if invalid and not died:
+        return _verdict(Outcome.INVALID, invalid, policy)
+    if died or over:
+        return _verdict(Outcome.LIMIT_EXCEEDED, died + over + regressed, policy)
+    if regressed:
+        return _verdict(Outcome.REGRESSION, regressed, policy)
+    if doubts:
+        return _verdict(Outcome.INCONCLUSIVE, doubts, policy)
+    if findings.compare_with is not CompareWith.NONE and findings.baseline == "none":
+        text = "There is no baseline yet, so nothing could be compared."
+        return _verdict(Outcome.NO_BASELINE, [Reason(code="no-baseline", text=text)], policy)
+    if improved:
+        return _verdict(Outcome.IMPROVEMENT, improved, policy)
+    return _verdict(Outcome.PASS, [_passed(findings)], policy)
+
+
+def not_measured(code: str, text: str) -> Verdict:
+    """The verdict when nothing could be asserted at all."""
+    reason = Reason(code=code, text=text)
+    return Verdict(outcome=Outcome.INVALID, reasons=(reason,), exit_code=ExitCode.NOTHING_ASSERTED)
+
+
+def _by_status(comparison: Comparison) -> dict[Status, list[Change]]:
+    return {status: [change for change in comparison.changes if change.status is status] for status in Status}
+
+
+def _reasons(by_status: dict[Status, list[Change]], status: Status) -> list[Reason]:
+    """The rows of a status, the largest change first."""
+    changes = sorted(by_status[status], key=lambda change: -abs(change.change or 0.0))
+    return [Reason(code=status.value, text=sentence(change)) for change in changes]
+
+
+def _doubts(findings: Findings, by_status: dict[Status, list[Change]]) -> list[Reason]:
+    if findings.compare_with is not CompareWith.NONE and findings.baseline == "other":
+        text = "The baseline has no run on this kind of machine with this load, so nothing could be compared."
+        return [Reason(code="not-comparable", text=text)]
+    doubts = [change for change in by_status[Status.UNRESOLVED] if change.gated] + by_status[Status.MISSING]
+    reasons = [Reason(code=change.status.value, text=sentence(change)) for change in doubts]
+    if findings.comparison.rows == 0 and findings.baseline == "found":
+        reasons.append(
+            Reason(code="no-gated-row", text="No endpoint had enough requests to be judged; measure for longer.")
+        )
+    return reasons
+
+
+def _passed(findings: Findings) -> Reason:
+    if findings.compare_with is CompareWith.NONE:
+        return Reason(code="within-limits", text="Every limit was kept.")
+    return Reason(
+        code="unchanged", text=f"None of {findings.comparison.rows} judged figures changed beyond its threshold."
+    )
+
+
+def _verdict(outcome: Outcome, reasons: Sequence[Reason], policy: Policy) -> Verdict:
+    return Verdict(outcome=outcome, reasons=tuple(reasons), exit_code=_exit_code(outcome, policy))
+
+
+def _exit_code(outcome: Outcome, policy: Policy) -> ExitCode:
+    match outcome:
+        case Outcome.INVALID:
+            return ExitCode.NOTHING_ASSERTED
+        case Outcome.LIMIT_EXCEEDED | Outcome.REGRESSION:
+            return ExitCode.REGRESSION
+        case Outcome.INCONCLUSIVE if policy.on_inconclusive is OnDoubt.FAIL:
+            return ExitCode.REGRESSION
+        case Outcome.NO_BASELINE if policy.on_no_baseline is OnDoubt.FAIL:
+            return ExitCode.REGRESSION
+    return ExitCode.OK

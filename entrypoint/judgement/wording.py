@@ -1,0 +1,66 @@
+"""Figures and changes in words; the same words in verdict, report and console."""
+
+import math
+
+from entrypoint.judgement.model import Change, Status
+from entrypoint.measurement.metrics import METRICS
+
+
+def figure(value: float | None, unit: str) -> str:
+    """A value with its unit, three significant digits or more; never rounded to two."""
+    if value is None or math.isnan(value):
+        return "n/a"
+    if math.isinf(value):
+        return "not met" if value > 0 else "-∞"
+    if unit == "%":
+        return f"{value:.2%}"
+    if unit == "ms" and abs(value) >= 10_000:
+        return f"{value / 1000:.1f} s"
+    if abs(value) >= 1000:
+        return f"{value:,.0f} {unit}".strip()
+    digits = 3 if not value else max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{min(digits, 3)}f} {unit}".strip()
+
+
+def percent(ratio: float | None) -> str:
+    """A change with its sign: +12 %, ×25 where percent would be hard to read."""
+    if ratio is None or math.isnan(ratio):
+        return "n/a"
+    if math.isinf(ratio):
+        return "without bound"
+    if ratio >= 9:
+        return f"×{ratio + 1:,.0f}"
+    return f"{ratio * 100:+.1f} %" if abs(ratio) < 0.1 else f"{ratio * 100:+.0f} %"
+
+
+def interval(change: Change) -> str:
+    """The interval that decided: `-2.1 % to +8.0 %`."""
+    return f"{percent(change.interval[0])} to {percent(change.interval[1])}" if change.interval else ""
+
+
+def sentence(change: Change) -> str:
+    """A row as a tired person wants to read it."""
+    label = METRICS[change.metric].label if change.metric in METRICS else change.metric
+    what = f"{label} of {change.endpoint}"
+    now = figure(change.candidate, change.unit)
+    match change.status:
+        case Status.OVER_LIMIT:
+            return f"{what} is {now}, over the limit of {figure(change.limit, change.unit)}{_because(change)}."
+        case Status.REGRESSED if change.unit == "%":
+            return f"{what} rose from {figure(change.baseline, change.unit)} to {now}{_because(change)}."
+        case Status.REGRESSED | Status.IMPROVED:
+            verb = "rose" if (change.change or 0) > 0 else "fell"
+            was = figure(change.baseline, change.unit)
+            return f"{what} {verb} from {was} to {now} ({percent(change.change)}, {interval(change)})."
+        case Status.UNRESOLVED if change.interval:
+            return (
+                f"{what} went from {figure(change.baseline, change.unit)} to {now} ({percent(change.change)}, {interval(change)}); "
+                f"this run could only have seen a change of {percent(change.resolution)}."
+            )
+        case Status.MISSING | Status.UNRESOLVED | Status.TOO_FEW | Status.NEW:
+            return f"{what}: {change.note or change.status.value}."
+    return f"{what} is {now}."
+
+
+def _because(change: Change) -> str:
+    return f" ({change.note})" if change.note else ""
