@@ -3,7 +3,9 @@
 import hashlib
 import os
 import platform
+import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from entrypoint.settings.runner import Runner
@@ -49,3 +51,15 @@ def occasion(runner: Runner) -> str:
     except OSError:
         boot = platform.node() or "here"
     return f"{boot}-{time.strftime('%Y%m%d%H', time.gmtime())}"
+
+
+def commit(runner: Runner, root: Path, environment: Mapping[str, str]) -> str:
+    """The commit that was measured: the job's, else the checkout's, "" outside both."""
+    if runner.sha:
+        return runner.sha
+    git = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(git, env=dict(environment), capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

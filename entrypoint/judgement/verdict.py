@@ -54,10 +54,9 @@ def judge(findings: Findings, policy: Policy) -> Verdict:  # noqa: PLR0911 (one 
     return _verdict(Outcome.PASS, [_passed(findings)], policy)
 
 
-def not_measured(code: str, text: str) -> Verdict:
+def not_measured(code: str, text: str, exit_code: ExitCode = ExitCode.NOTHING_ASSERTED) -> Verdict:
     """The verdict when nothing could be asserted at all."""
-    reason = Reason(code=code, text=text)
-    return Verdict(outcome=Outcome.INVALID, reasons=(reason,), exit_code=ExitCode.NOTHING_ASSERTED)
+    return Verdict(outcome=Outcome.INVALID, reasons=(Reason(code=code, text=text),), exit_code=exit_code)
 
 
 def _by_status(comparison: Comparison) -> dict[Status, list[Change]]:

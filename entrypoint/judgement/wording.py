@@ -53,10 +53,9 @@ def sentence(change: Change) -> str:
             was = figure(change.baseline, change.unit)
             return f"{what} {verb} from {was} to {now} ({percent(change.change)}, {interval(change)})."
         case Status.UNRESOLVED if change.interval:
-            return (
-                f"{what} went from {figure(change.baseline, change.unit)} to {now} ({percent(change.change)}, {interval(change)}); "
-                f"this run could only have seen a change of {percent(change.resolution)}."
-            )
+            was = figure(change.baseline, change.unit)
+            seen = f"this run could only have seen a change of {percent(change.resolution)}"
+            return f"{what} went from {was} to {now} ({percent(change.change)}, {interval(change)}); {seen}."
         case Status.MISSING | Status.UNRESOLVED | Status.TOO_FEW | Status.NEW:
             return f"{what}: {change.note or change.status.value}."
     return f"{what} is {now}."

@@ -85,10 +85,8 @@ def _measure(samples: EndpointSamples) -> EndpointMeasurement:
 
 
 def _check_requests(requests: int) -> Check:
-    return Check(
-        name="requests", value=requests, limit=1, unit="requests", ok=requests > 0,
-        text=f"{requests} requests were due in the measured window." if requests else "No request was due in the measured window.",
-    )  # fmt: skip
+    text = f"{requests or 'No'} requests were due in the measured window."
+    return Check(name="requests", value=requests, limit=1, unit="requests", ok=requests > 0, text=text)
 
 
 def _failure_kind(failure: contract.Failure) -> FailureKind:

@@ -24,21 +24,20 @@ def check_records(closing: Closing, samples: int) -> list[Check]:
         + abs(closing.recorded - closing.unreported - closing.locust_count)
     )
     sums = abs(closing.response_sum_ms - closing.locust_sum_ms)
+    rounding = 1e-6 * max(1.0, closing.locust_sum_ms)
+    problem = closing.problem[:1].upper() + closing.problem[1:]
     return [
         Check(
             name="complete", value=float(closing.complete), limit=1.0, unit="", ok=closing.complete and not closing.problem,
-            text=closing.problem[:1].upper() + closing.problem[1:] + "." if closing.problem else "The plan was carried out to its end.",
+            text=f"{problem or 'The plan was carried out to its end'}.",
         ),
         Check(
             name="lost-records", value=differing, limit=0, unit="requests", ok=differing == 0,
             text=f"{closing.started} requests began, {accounted} are accounted for, {samples} are on disk.",
         ),
         Check(
-            name="time-sum", value=sums, limit=1e-6 * max(1.0, closing.locust_sum_ms), unit="ms",
-            ok=sums <= 1e-6 * max(1.0, closing.locust_sum_ms),
-            text="The sum of response times equals the one that Locust kept."
-            if sums <= 1e-6 * max(1.0, closing.locust_sum_ms)
-            else "The sum of response times differs from the one that Locust kept.",
+            name="time-sum", value=sums, limit=rounding, unit="ms", ok=sums <= rounding,
+            text=f"The sum of our response times and Locust's own exact one differ by {sums:.3f} ms.",
         ),
         Check(
             name="users-started", value=closing.users_started, limit=closing.users_planned, unit="users",

@@ -103,6 +103,8 @@ def create(
     If GitHub's answer shows that we are not who we thought, and had a comment already, that one is updated instead.
     """
     written = pull.create_issue_comment(text)
+    if not written.html_url:
+        raise ValueError("not a comment")  # a proxy's page with status 200
     if _is_by(written, author) or not written.user:
         return written, True
     earlier = find(pull, mark, Identity(written.user.login, written.user.type), left_s)

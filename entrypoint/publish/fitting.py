@@ -41,7 +41,7 @@ def fit(text: str, limit: Size, *, whole: str) -> str:
     """
     if limit.holds(size(text)):
         return text
-    lines = text.split("\n")
+    lines = text.removesuffix("\n").split("\n")
     room = limit - size(_note(len(lines), whole))
     kept, ending, used, open_ = 0, "", Size(0, 0), _Open()
     for number, line in enumerate(lines, start=1):
@@ -55,7 +55,7 @@ def fit(text: str, limit: Size, *, whole: str) -> str:
 
 
 def _note(lines: int, whole: str) -> str:
-    return f"\n_{lines} more lines did not fit here. {whole}_\n"
+    return f"\n_{lines} more {'line' if lines == 1 else 'lines'} did not fit here. {whole}_\n"
 
 
 @dataclass(frozen=True, slots=True)

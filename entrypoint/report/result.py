@@ -108,8 +108,9 @@ def read_result(folder: Path) -> Result:
         raise SettingsError(f"There is no result at `{path}`.", remedy=remedy) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"`{path}` is not a result of this version: `{place}`: {first['msg'].lower()}.", remedy=remedy) from error
+        where = ".".join(str(part) for part in first["loc"])
+        what = f"`{path}` is not a result of this version: `{where}`: {first['msg'].lower()}."
+        raise SettingsError(what, remedy=remedy) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"`{path}` cannot be read: {error}.", remedy=remedy) from error
 

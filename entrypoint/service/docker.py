@@ -13,11 +13,10 @@ from entrypoint.service.logs import last_lines, log_file, shorten
 
 _PROJECT_LABEL = "com.docker.compose.project"
 _NO_ENGINE = re.compile(
-    r"cannot connect to the docker daemon|is the docker daemon running|error during connect|permission denied.*docker",
-    re.I,
+    "cannot connect to the docker daemon|error during connect|permission denied while trying to connect", re.I
 )
 _NO_COMPOSE = re.compile(
-    r"is not a docker command|unknown docker command|unknown shorthand flag|unknown flag: --project-", re.I
+    "is not a docker command|unknown docker command|unknown shorthand flag|unknown flag: --project-", re.I
 )
 # A file, a project or profiles that the environment names belong to the user's own project.
 _USERS_PROJECT = ("COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_ENV_FILES")

@@ -2,14 +2,16 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+
 
 @contextmanager
-def held_back(say: Callable[[str], None]) -> Iterator[None]:
-    """Hold SIGINT and SIGTERM back while this lasts, then raise the first that came.
+def held_back() -> Iterator[None]:
+    """Hold SIGINT, SIGTERM and the run's own alarm back while this lasts, then raise the first that came.
 
     A second Ctrl-C would otherwise break the taking down in the middle. Every step of it has a time limit.
     """
@@ -20,9 +22,8 @@ def held_back(say: Callable[[str], None]) -> Iterator[None]:
 
     def note(number: int, _frame: FrameType | None) -> None:
         caught.append(number)
-        say("Interrupted; the service is taken down first.")
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in _HELD_BACK}
     try:
         yield
     finally:

@@ -169,9 +169,10 @@ def _image_names(model: Model, wanted: Wanted) -> dict[str, str]:
         return {name: service.get("image") or f"{model['name']}-{name}" for name, service in built.items()}
     ours: dict[str, str] = {}
     for name, service in built.items():
-        ours.setdefault(service.get("image") or name, f"{wanted.project}-{name}")
-    wearers = {name: service.get("image") or (name if name in built else "") for name, service in services.items()}
-    return {name: ours[image] for name, image in wearers.items() if image in ours}
+        if image := service.get("image"):
+            ours.setdefault(image, f"{wanted.project}-{name}")
+    shared = {name: ours[image] for name, service in services.items() if (image := service.get("image")) in ours}
+    return {name: f"{wanted.project}-{name}" for name in built} | shared
 
 
 def _with_image(service: dict[str, Any], image: str | None, *, build: bool) -> dict[str, Any]:

@@ -45,13 +45,13 @@ class Entry:
 class Claim:
     """The entry of a target that this process is about to start; `close` it when everything is down."""
 
-    def __init__(self, place: Place, name: str, *, compose: bool) -> None:
+    def __init__(self, place: Place, name: str) -> None:
         self._ledger = place.ledger
         project = place.project(name)
         self.entry = Entry(
             suite=place.suite,
             project=project,
-            compose=compose,
+            compose=False,
             owner=os.getpid(),
             owner_began=began(os.getpid()) or 0.0,
             folder=str(place.private_parent / f"{_FOLDER_PREFIX}{secrets.token_hex(8)}"),
@@ -71,6 +71,11 @@ class Claim:
         """Write the entry, then make its private folder."""
         save(self._ledger, self.entry)
         self.folder.mkdir(mode=0o700, parents=True)
+
+    def begin_project(self) -> None:
+        """Write down that from now on there may be a compose project."""
+        self.entry = replace(self.entry, compose=True)
+        save(self._ledger, self.entry)
 
     def lead(self, pid: int) -> None:
         """Write down the process that leads the service's group."""

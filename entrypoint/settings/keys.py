@@ -1,4 +1,4 @@
-"""One table of every setting: its key in the file, its flag, its action input. Made from the model, so it cannot drift from it."""
+"""One table of every setting: its key in the file, its flag, its action input. Made from the model, so it cannot drift."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,6 +1,10 @@
 """From flags, action inputs and `loadtest.yml` to one frozen `Settings`; all mistakes of all of them at once."""
 
 import difflib
+import os
+import secrets
+import shlex
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +16,11 @@ from pydantic_core import ErrorDetails
 from entrypoint.errors import SettingsError
 from entrypoint.settings.document import Document, Place, read_document
 from entrypoint.settings.keys import Key, all_keys
-from entrypoint.settings.model import Config
+from entrypoint.settings.model import CommentMode, Config
 from entrypoint.settings.runner import Runner, child_environment, read_runner
 
 DEFAULT_CONFIG = "loadtest.yml"
+DEFAULT_BASELINE = ".loadtest/baseline.json"
 _LAUNCHERS = ("compose-file", "command", "url")
 
 
@@ -29,6 +34,8 @@ class Settings:
         out: where results go.
         runner: the job's surroundings.
         environment: what the service and compose may see of ours.
+        ledger: the folder that says what must be taken down, shared by all runs on this machine.
+        run_id: what no other run on this machine has.
         reproduce: the command that makes the same run on another machine.
     """
 
@@ -37,12 +44,14 @@ class Settings:
     out: Path
     runner: Runner
     environment: Mapping[str, str]
+    ledger: Path
+    run_id: str
     reproduce: str
 
     @property
     def suite(self) -> str:
-        """The suite's name: as given, or the job's, or "default"."""
-        return self.config.suite or self.runner.job or "default"
+        """The suite's name, never empty."""
+        return suite_name(self.config.suite, self.runner)
 
 
 def read_settings(
@@ -68,14 +77,71 @@ def read_settings(
     }
     given |= {key: (flags[key.name], f"`{key.flag}`") for key in all_keys() if flags.get(key.name) is not None}
     values, origins = _merge(document, given, root, cwd)
+    runner = read_runner(environ)
     return Settings(
         config=_validate(values, document, origins),
         root=root,
         out=(cwd / out).resolve(),
-        runner=read_runner(environ),
+        runner=runner,
+        ledger=ledger_folder(runner, environ),
+        run_id=secrets.token_hex(4),
         environment=child_environment(environ),
         reproduce=_reproduce(name, given),
     )
+
+
+def ledger_folder(runner: Runner, environ: Mapping[str, str]) -> Path:
+    """Where runs note what they started, so that `teardown` finds it after a run that was killed."""
+    if runner.temp:
+        return runner.temp / "ml-loadtest" / "ledger"
+    return Path(environ.get("TMPDIR") or tempfile.gettempdir()) / f"ml-loadtest-{os.getuid()}"
+
+
+def suite_name(given: str, runner: Runner) -> str:
+    """The suite's name: as given, or the job's, or "default"."""
+    return given or runner.job or "default"
+
+
+def baseline_path(given: str | None, config: str | None, cwd: Path) -> Path:
+    """The baseline file of a command that does not need a whole configuration.
+
+    Raises:
+        SettingsError: if the settings file cannot be read.
+    """
+    if given:
+        return cwd / given
+    document = _document(cwd, config or "")
+    root = (cwd / config).parent if config else cwd
+    return root / str(_find(document.values, ("compare", "baseline")) or DEFAULT_BASELINE)
+
+
+def comment_mode(given: str | None, config: str | None, environ: Mapping[str, str], cwd: Path) -> CommentMode:
+    """When a comment is wanted, for a command that does not need a whole configuration.
+
+    Raises:
+        SettingsError: if it is none of the modes.
+    """
+    value = given or environ.get("LT_COMMENT", "").strip() or _leniently(config, environ, cwd, ("report", "comment"))
+    try:
+        return CommentMode(value or CommentMode.ALWAYS)
+    except ValueError:
+        modes = ", ".join(mode.value for mode in CommentMode)
+        raise SettingsError(f"`comment` is {value!r}; expected one of {modes}.") from None
+
+
+def suite_of(given: str | None, config: str | None, environ: Mapping[str, str], cwd: Path) -> str:
+    """The suite's name, for a command that must work whatever the settings file looks like."""
+    value = given or environ.get("LT_SUITE", "").strip() or _leniently(config, environ, cwd, ("suite",))
+    return suite_name(value, read_runner(environ))
+
+
+def _leniently(config: str | None, environ: Mapping[str, str], cwd: Path, place: tuple[str, ...]) -> str:
+    """A value of the settings file, "" if there is no such file or it cannot be read."""
+    try:
+        value = _find(_document(cwd, config or environ.get("LT_CONFIG", "")).values, place)
+    except SettingsError:
+        return ""
+    return value if isinstance(value, str) else ""
 
 
 def _document(cwd: Path, name: str) -> Document:
@@ -103,7 +169,7 @@ def _merge(
             origins[place] = origin
     baseline = ("compare", "baseline")
     if not _find(values, baseline):
-        _lay(values, baseline, str(root / ".loadtest/baseline.json"))
+        _lay(values, baseline, str(root / DEFAULT_BASELINE))
     return values, origins
 
 
@@ -216,11 +282,5 @@ def _siblings(place: Place) -> list[str]:
 
 
 def _reproduce(name: str, given: Mapping[Key, tuple[str, str]]) -> str:
-    flags = [f"{key.flag} {_quoted(value)}" for key, (value, _) in given.items()]
-    return " ".join(["ml-loadtest run", *([f"--config {_quoted(name)}"] if name else []), *flags])
-
-
-def _quoted(value: str) -> str:
-    import shlex
-
-    return shlex.quote(value)
+    flags = [f"{key.flag} {shlex.quote(value)}" for key, (value, _) in given.items()]
+    return " ".join(["ml-loadtest run", *([f"--config {shlex.quote(name)}"] if name else []), *flags])

@@ -210,7 +210,7 @@ class Health:
     users: int
 
 
-def write_whole(path: Path, value: Any) -> None:  # noqa: ANN401 (one of the dataclasses above, or a mapping)
+def write_whole(path: Path, value: Any) -> None:
     """Write JSON so that a reader sees all of it or nothing."""
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(json.dumps(value if isinstance(value, dict) else asdict(value)), encoding="utf-8")

@@ -44,16 +44,18 @@ class Instrument:
         events.user_error.add_listener(self._crew.raised)
         events.quitting.add_listener(self._on_quitting)
 
-    def _on_init(self, environment: Environment, **_: Any) -> None:  # noqa: ANN401 (Locust adds arguments over time)
+    def _on_init(self, environment: Environment, **_: Any) -> None:
         self._environment = environment
         if environment.shape_class is not None:
-            self._close(complete=False, problem="the locustfile has a LoadTestShape, which would fight the plan's own clock")
+            self._close(
+                complete=False, problem="the locustfile has a LoadTestShape, which would fight the plan's own clock"
+            )
             os._exit(3)
         environment.host = None
         classes = list(environment.user_classes)
         environment.user_classes[:] = [copy for cls in classes for copy in self._crew.for_targets(cls)]
 
-    def _on_test_start(self, **_: Any) -> None:  # noqa: ANN401 (the same)
+    def _on_test_start(self, **_: Any) -> None:
         self._health.start()
         gevent.spawn(self._health.run, self._environment.runner.user_greenlets)
         gevent.spawn(self._lead)
@@ -71,7 +73,7 @@ class Instrument:
         self._environment.process_exit_code = 0 if not problem else 3
         self._environment.runner.quit()
 
-    def _on_quitting(self, **_: Any) -> None:  # noqa: ANN401 (the same)
+    def _on_quitting(self, **_: Any) -> None:
         """Locust was told to stop before the plan was done; keep what there is and say that it is not all."""
         self._close(complete=False, problem="the load was interrupted")
 

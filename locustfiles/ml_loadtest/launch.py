@@ -13,7 +13,9 @@ _HERE = Path(__file__).resolve().parent
 
 def make_importable() -> None:
     """Register this folder as the package `ml_loadtest`, without putting its parent on the path."""
-    spec = importlib.util.spec_from_file_location("ml_loadtest", _HERE / "__init__.py", submodule_search_locations=[str(_HERE)])
+    spec = importlib.util.spec_from_file_location(
+        "ml_loadtest", _HERE / "__init__.py", submodule_search_locations=[str(_HERE)]
+    )
     assert spec is not None
     assert spec.loader is not None
     package = importlib.util.module_from_spec(spec)
@@ -26,6 +28,7 @@ def main() -> None:
     exchange = Path(sys.argv.pop(1))
     make_importable()
     from locust import argument_parser, main
+
     from ml_loadtest.instrument import Instrument
 
     argument_parser.LocustArgumentParser._open_config_files = lambda _self, _arguments: []

@@ -9,7 +9,7 @@ _LONGEST_MESSAGE = 300
 _CREDENTIALS = re.compile(r"(?i)\b(bearer|basic|token|key|secret|password|authorization)([\s:='\"]+)[^\s'\"&,;]{6,}")
 
 
-def classify(exception: BaseException | str | None, response: Any) -> Outcome:  # noqa: ANN401 (any client's own)
+def classify(exception: BaseException | str | None, response: Any) -> Outcome:
     """The outcome of a request.
 
     Args:

@@ -35,7 +35,7 @@ class Timeline:
         finish: called with the closing record's place in time, when all is written.
     """
 
-    def __init__(  # noqa: PLR0913 (each is one part of the run)
+    def __init__(
         self, plan: Plan, exchange: Path, recorder: Recorder, crew: Crew, pacers: list[Pacer], health: HealthMonitor
     ) -> None:
         self._plan = plan
@@ -122,7 +122,7 @@ class Timeline:
 
     def _drain(self) -> None:
         """Requests in flight are waited for, so that the slowest are kept; what is still open then is unfinished."""
-        self._hold("draining", self._plan.drain_s, lambda: self._idle())
+        self._hold("draining", self._plan.drain_s, self._idle)
         self._crew.abandon()
 
     def _idle(self) -> bool:
@@ -160,7 +160,9 @@ class Timeline:
         self._progress.write(json.dumps(progress.__dict__) + "\n")
         self._progress.flush()
 
-    def close(self, complete: bool, problem: str, locust_count: int, locust_sum_ms: float, versions: dict[str, str]) -> None:
+    def close(
+        self, complete: bool, problem: str, locust_count: int, locust_sum_ms: float, versions: dict[str, str]
+    ) -> None:
         """Write what is left and then the closing record, the last word of this run."""
         self._recorder.flush()
         crew = self._crew

@@ -106,15 +106,14 @@ class Crew:
 
     # Requests --------------------------------------------------------------------------------------------------------
 
-    def began(self, user: User | None, method: str, name: str) -> tuple[Ticket, Call]:
+    def began(self, user: User | None, method: str, name: str) -> Call:
         """A request of Locust's clients begins."""
-        ticket = self.ticket(user)
         call = Call(str(method), str(name), time.perf_counter())
-        ticket.calls.append(call)
+        self.ticket(user).calls.append(call)
         self.requests_started += 1
-        return ticket, call
+        return call
 
-    def ended(  # noqa: PLR0913 (the names are Locust's)
+    def ended(
         self,
         request_type: str,
         name: str,
@@ -144,7 +143,7 @@ class Crew:
                 return ticket.calls.pop(index)
         return None
 
-    def _hold(  # noqa: PLR0913 (what a sample is made of)
+    def _hold(
         self, ticket: Ticket, endpoint: int, outcome: Outcome, end: float, service_ms: float, length: int
     ) -> None:
         """Keep the sample back until the next one of this turn, or until the turn is over."""
@@ -239,9 +238,9 @@ def install(crew: Crew) -> None:
 
 
 def _noting(request: Callable[..., Any], crew: Crew) -> Callable[..., Any]:
-    def noted(self: Any, method: str, url: str, name: str | None = None, **arguments: Any) -> Any:  # noqa: ANN401
+    def noted(self: Any, method: str, url: str, name: str | None = None, **arguments: Any) -> Any:
         shown = name or getattr(self, "request_name", None) or url
-        ticket, call = crew.began(getattr(self, "user", None) or _current_user(), method, shown)
+        call = crew.began(getattr(self, "user", None) or _current_user(), method, shown)
         try:
             return request(self, method, url, name=name, **arguments)
         except Exception:

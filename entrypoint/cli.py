@@ -1,0 +1,277 @@
+"""The command line: one thin function for each command, and the single place where an error becomes an exit code.
+
+Everything but click is imported inside the commands, so that `--help` answers at once.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from entrypoint import __version__
+from entrypoint.errors import ExitCode, LoadTestError
+
+if TYPE_CHECKING:
+    from entrypoint.console import Console
+    from entrypoint.publish.workflow import Workflow
+    from entrypoint.settings.reading import Settings
+    from entrypoint.settings.runner import Runner
+
+_PREFIX = "setting_"
+
+
+class SettingsCommand(click.Command):
+    """A command that takes every setting as a flag. The flags are made when they are needed, for the table takes a while."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The command's own parameters, then a flag for each setting."""
+        own = super().get_params(ctx)
+        return [*own[:-1], *_setting_flags(), own[-1]]
+
+
+@cache
+def _setting_flags() -> tuple[click.Option, ...]:
+    from entrypoint.settings.keys import all_keys
+
+    return tuple(
+        click.Option([key.flag, _PREFIX + key.name.replace("-", "_")], help=key.help, default=None, metavar="VALUE")
+        for key in all_keys()
+    )
+
+
+def _read(flags: Mapping[str, Any], config: str | None, out: str) -> "Settings":
+    from entrypoint.settings.reading import read_settings
+
+    given = {name.removeprefix(_PREFIX).replace("_", "-"): value for name, value in flags.items() if value is not None}
+    return read_settings(given, os.environ, Path.cwd(), config=config, out=out)
+
+
+def _workflow(runner: "Runner | None" = None) -> "tuple[Runner, Workflow]":
+    from entrypoint.publish.workflow import Workflow
+    from entrypoint.settings.runner import read_runner
+
+    runner = runner or read_runner(os.environ)
+    return runner, Workflow(runner, sys.stdout)
+
+
+def _console(workflow: "Workflow") -> "Console":
+    from entrypoint.console import Console
+
+    return Console(sys.stdout, workflow.say)
+
+
+def _with_config(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--config", metavar="FILE", help="Settings file; loadtest.yml if not given.")(command)
+
+
+def _with_out(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--out", default="results", metavar="FOLDER", show_default=True, help="Where results go.")(
+        command
+    )
+
+
+def _with_from(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--from", "source", default="results", metavar="FOLDER", show_default=True, help="Folder of a finished run."
+    )(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="ml-loadtest")
+def cli() -> None:
+    """Load-test an ML service and say, believably, whether it became slower or wrong."""
+
+
+@cli.command(cls=SettingsCommand)
+@_with_config
+@_with_out
+def run(config: str | None, out: str, **flags: str | None) -> int:
+    """Start the service, load it, compare, and exit with 1 on a regression."""
+    from entrypoint.commands import announcing
+    from entrypoint.interruption import interruptible
+    from entrypoint.publish.announce import announce
+    from entrypoint.report.saving import save
+    from entrypoint.run import run as run_line
+
+    settings = _read(flags, config, out)
+    _, workflow = _workflow(settings.runner)
+    with interruptible(settings.config.policy.timeout_s):
+        result = run_line(settings, _console(workflow))
+    save(result, settings.out)
+    announce(announcing.of_result(result, settings.out), workflow)
+    return result.exit_code
+
+
+@cli.command(cls=SettingsCommand)
+@_with_config
+@_with_out
+@click.option("--runs", default=5, show_default=True, type=click.IntRange(1, 20), help="How many runs to add.")
+@click.option("--replace", is_flag=True, help="Forget earlier runs of this machine and load first.")
+def calibrate(config: str | None, out: str, runs: int, replace: bool, **flags: str | None) -> int:
+    """Measure the unchanged service and write the baseline with its noise."""
+    from entrypoint.commands.calibrate import calibrate as calibrate_service
+    from entrypoint.interruption import interruptible
+
+    settings = _read(flags, config, out)
+    _, workflow = _workflow(settings.runner)
+    with interruptible(settings.config.policy.timeout_s * runs):
+        calibrate_service(settings, _console(workflow), count=runs, replace=replace)
+    return ExitCode.OK
+
+
+@cli.command()
+@_with_from
+@click.option("--baseline", metavar="FILE", help="Baseline file; .loadtest/baseline.json beside --config if not given.")
+@_with_config
+@click.option(
+    "--even-if-slower", is_flag=True, help="Accept a run that is slower than the baseline; the file records it."
+)
+def accept(source: str, baseline: str | None, config: str | None, even_if_slower: bool) -> int:
+    """Add a finished run to the baseline, for review as a diff."""
+    from entrypoint.commands.accept import accept as accept_run
+    from entrypoint.report.result import read_result
+    from entrypoint.settings.reading import baseline_path
+
+    _, workflow = _workflow()
+    path = baseline_path(baseline, config, Path.cwd())
+    accept_run(read_result(Path(source)), path, _console(workflow), even_if_slower=even_if_slower)
+    return ExitCode.OK
+
+
+@cli.command()
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("candidate", type=click.Path(path_type=Path))
+@click.option("--out", metavar="FOLDER", help="Write the judged result and its reports here.")
+def compare(base: Path, candidate: Path, out: str | None) -> int:
+    """Judge the finished run CANDIDATE by BASE, a results folder or a baseline file. No load."""
+    from entrypoint.commands.compare import compare_folders
+    from entrypoint.report.render import render_summary
+    from entrypoint.report.saving import save
+    from entrypoint.settings.model import Compare, Policy
+
+    result = compare_folders(base, candidate, [], Compare(), Policy())
+    if out:
+        save(result, Path(out))
+    click.echo(render_summary(result))
+    return result.exit_code
+
+
+@cli.command()
+@_with_from
+def report(source: str) -> int:
+    """Render the reports of a finished run again."""
+    from entrypoint.report.render import render
+    from entrypoint.report.result import read_result
+
+    render(read_result(Path(source)), Path(source))
+    click.echo(f"wrote the reports in {source}")
+    return ExitCode.OK
+
+
+@cli.command()
+@_with_from
+@click.option(
+    "--artifact-url", default=lambda: os.environ.get("LT_ARTIFACT_URL", ""), help="Link to the uploaded results."
+)
+@click.option(
+    "--comment", "mode", default=None, help="always, on-change, on-failure or never; from --config if not given."
+)
+@_with_config
+def comment(source: str, artifact_url: str, mode: str | None, config: str | None) -> int:
+    """Post or update the pull request comment of a finished run. Never fails the build."""
+    from entrypoint.commands.comment import comment as post
+    from entrypoint.settings.reading import comment_mode
+
+    runner, workflow = _workflow()
+    wanted = comment_mode(mode, config, os.environ, Path.cwd())
+    post(Path(source), runner, workflow, mode=wanted, artifact_url=artifact_url)
+    return ExitCode.OK
+
+
+@cli.command(cls=SettingsCommand)
+@_with_config
+def check(config: str | None, **flags: str | None) -> int:
+    """Read the settings and print the plan and how long it will take. No load."""
+    from entrypoint.commands.check import check as check_plan
+
+    settings = _read(flags, config, "results")
+    _, workflow = _workflow(settings.runner)
+    check_plan(settings, _console(workflow))
+    return ExitCode.OK
+
+
+@cli.command()
+def init() -> int:
+    """Write a starting loadtest.yml, locustfile and workflow into this folder."""
+    from entrypoint.commands.init import init as write_files
+
+    _, workflow = _workflow()
+    write_files(Path.cwd(), _console(workflow))
+    return ExitCode.OK
+
+
+@cli.command()
+def schema() -> int:
+    """Print the JSON Schema of loadtest.yml."""
+    from entrypoint.settings.schema import schema_text
+
+    click.echo(schema_text())
+    return ExitCode.OK
+
+
+@cli.command()
+@click.option("--suite", default=None, help="The suite whose leftovers go; from --config if not given.")
+@_with_config
+def teardown(suite: str | None, config: str | None) -> int:
+    """Take down whatever a run of this suite left, however it ended."""
+    from entrypoint.service import teardown_leftovers
+    from entrypoint.settings.reading import ledger_folder, suite_of
+    from entrypoint.settings.runner import child_environment
+
+    runner, workflow = _workflow()
+    name = suite_of(suite, config, os.environ, Path.cwd())
+    environment = child_environment(os.environ)
+    count = teardown_leftovers(ledger_folder(runner, os.environ), name, workflow.say, environment=environment)
+    workflow.say(f"took down {count} leftover{'s' * (count != 1)} of suite {name}" if count else "nothing was left")
+    return ExitCode.OK
+
+
+def main() -> None:
+    """Run the command line and end the process with the right exit code."""
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    from entrypoint.interruption import Interrupted
+
+    try:
+        code = cli(standalone_mode=False)
+    except LoadTestError as error:
+        return _show(error)
+    except click.exceptions.Abort:
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.SETTINGS
+    except (Interrupted, KeyboardInterrupt) as interruption:
+        click.echo(str(interruption) or "interrupted", err=True)
+        return getattr(interruption, "exit_code", ExitCode.INTERRUPTED)
+    except Exception:
+        traceback.print_exc()
+        click.echo("\nThis is a bug of ml-loadtest. Please report it with the lines above.", err=True)
+        return ExitCode.BUG
+    return int(code or 0)
+
+
+def _show(error: LoadTestError) -> int:
+    from entrypoint.commands import announcing
+    from entrypoint.publish.announce import announce
+
+    _, workflow = _workflow()
+    announce(announcing.of_error(error), workflow)
+    return error.exit_code

@@ -1,0 +1,1 @@
+"""What the command line can do beside `run`; a module for each command."""

@@ -1,0 +1,67 @@
+"""`accept`: add a finished run to the committed baseline, for a person to review as a diff."""
+
+from pathlib import Path
+
+from entrypoint.baseline import runs
+from entrypoint.baseline.file import read_baseline, write_baseline
+from entrypoint.baseline.model import Baseline, Fingerprint
+from entrypoint.console import Console
+from entrypoint.errors import ExitCode, LoadTestError
+from entrypoint.judgement.model import Outcome
+from entrypoint.measurement.model import Measurement
+from entrypoint.report.result import Result
+
+
+def accept(result: Result, baseline_path: Path, console: Console, *, even_if_slower: bool) -> None:
+    """Add the run to the baseline file.
+
+    Raises:
+        LoadTestError: if the run measured nothing, if requests failed beyond the limit, or if it is slower than the baseline
+            and nobody said that this is meant.
+    """
+    measurement = _acceptable(result, even_if_slower)
+    baseline = read_baseline(baseline_path) or Baseline()
+    fingerprint = fingerprint_of(result, measurement)
+    run = runs.as_run(
+        measurement,
+        occasion=result.environment.occasion,
+        commit=result.environment.commit,
+        day=result.environment.date,
+        image=result.environment.image,
+        slower=result.verdict is Outcome.REGRESSION,
+    )
+    write_baseline(baseline_path, baseline.with_run(fingerprint, measurement.plan_text, run))
+    group = baseline.with_run(fingerprint, measurement.plan_text, run).group(fingerprint)
+    count = len(group.runs) if group else 0
+    console.say(f"{baseline_path}: {count} run{'s' * (count != 1)} for this machine and load. Commit it for review.")
+
+
+def fingerprint_of(result: Result, measurement: Measurement) -> Fingerprint:
+    """What a later run must share with this one to be compared with it."""
+    return Fingerprint(machine=result.environment.machine, launcher=result.environment.launcher, plan=measurement.plan)
+
+
+def _acceptable(result: Result, even_if_slower: bool) -> Measurement:
+    first = result.reasons[0].text if result.reasons else ""
+    if result.measurement is None or result.verdict is Outcome.INVALID:
+        raise LoadTestError(
+            "The run is invalid and cannot become a baseline.",
+            cause=first,
+            remedy="Measure again; an invalid run says nothing about the service.",
+            exit_code=ExitCode.NOTHING_ASSERTED,
+        )
+    if result.verdict is Outcome.LIMIT_EXCEEDED:
+        raise LoadTestError(
+            "The run exceeded a limit and cannot become a baseline.",
+            cause=first,
+            remedy="Mend the service, or change the limit in loadtest.yml if it is meant.",
+            exit_code=ExitCode.REGRESSION,
+        )
+    if result.verdict is Outcome.REGRESSION and not even_if_slower:
+        raise LoadTestError(
+            "The run is slower than the baseline.",
+            cause=first,
+            remedy="If that is meant, accept it with --even-if-slower; the baseline records that it was.",
+            exit_code=ExitCode.REGRESSION,
+        )
+    return result.measurement

@@ -1,0 +1,81 @@
+"""`compare`: judge one finished run by another, or by a baseline file; no load."""
+
+from datetime import date
+from pathlib import Path
+
+from entrypoint import __version__
+from entrypoint.baseline import runs
+from entrypoint.baseline.file import read_baseline
+from entrypoint.baseline.model import Fingerprint, Group
+from entrypoint.commands.accept import fingerprint_of
+from entrypoint.errors import SettingsError
+from entrypoint.judgement.comparison import compare
+from entrypoint.judgement.verdict import Findings, judge
+from entrypoint.measurement.model import Measurement
+from entrypoint.report.result import Result, read_result
+from entrypoint.settings.model import Compare, CompareWith, Policy, Threshold
+
+
+def compare_folders(
+    base: Path, candidate: Path, thresholds: list[Threshold], options: Compare, policy: Policy
+) -> Result:
+    """Judge the run in `candidate` by what is at `base`.
+
+    Args:
+        base: a results folder, its result.json, or a baseline file.
+        candidate: a results folder or its result.json.
+        thresholds, options, policy: as of a run.
+
+    Raises:
+        SettingsError: if either cannot be read, or the candidate measured nothing.
+    """
+    result = read_result(candidate)
+    if result.measurement is None:
+        raise SettingsError(f"`{candidate}` measured nothing, so there is nothing to compare.", cause=result.problem)
+    fingerprint = fingerprint_of(result, result.measurement)
+    group, state = _base(base, fingerprint)
+    against = runs.describe(group, date.today()) if group else ""
+    comparison = compare(result.measurement, group, thresholds, options.false_alarm_rate, against)
+    findings = Findings(
+        checks=result.measurement.checks,
+        comparison=comparison,
+        faults=(),
+        baseline=state,
+        compare_with=CompareWith.COMMITTED,
+    )
+    verdict = judge(findings, policy)
+    compared = result.compared.model_copy(
+        update={
+            "with_": CompareWith.COMMITTED.value, "against": against, "rows": comparison.rows, "alpha": comparison.alpha,
+            "false_alarm_rate": options.false_alarm_rate, "caveats": comparison.caveats,
+        }
+    )  # fmt: skip
+    return result.model_copy(
+        update={
+            "tool_version": __version__, "verdict": verdict.outcome, "exit_code": verdict.exit_code,
+            "reasons": verdict.reasons, "changes": comparison.changes, "compared": compared,
+        }
+    )  # fmt: skip
+
+
+def _base(path: Path, fingerprint: Fingerprint) -> tuple[Group | None, str]:
+    """What to compare with, and whether it was `found` or is of an `other` machine or load."""
+    if path.is_dir() or path.name == "result.json":
+        return _from_result(read_result(path), path, fingerprint)
+    baseline = read_baseline(path)
+    if baseline is None:
+        raise SettingsError(f"There is nothing at `{path}`.", remedy="Name a results folder or a baseline file.")
+    group = baseline.group(fingerprint)
+    return group, "found" if group else "other"
+
+
+def _from_result(result: Result, path: Path, fingerprint: Fingerprint) -> tuple[Group | None, str]:
+    measurement: Measurement | None = result.measurement
+    if measurement is None:
+        raise SettingsError(f"`{path}` measured nothing, so nothing can be compared with it.", cause=result.problem)
+    found = fingerprint_of(result, measurement)
+    if found != fingerprint:
+        return None, "other"
+    environment = result.environment
+    run = runs.as_run(measurement, occasion=environment.occasion, commit=environment.commit, day=environment.date)
+    return runs.as_group(run, found), "found"

@@ -1,0 +1,49 @@
+"""Cancel, SIGTERM and our own deadline: each ends the run in order, takes the service down and keeps what there is."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from entrypoint.errors import ExitCode
+
+
+class Interrupted(BaseException):
+    """Somebody or something told us to stop. Not an Exception, so that nothing on the way swallows it.
+
+    Attributes:
+        code: for the verdict's reason.
+        text: who it was, in a sentence.
+        exit_code: what the command ends with.
+    """
+
+    def __init__(self, code: str, text: str, exit_code: ExitCode) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+        self.exit_code = exit_code
+
+
+@contextmanager
+def interruptible(timeout_s: float) -> Iterator[None]:
+    """Turn SIGINT, SIGTERM and the deadline into `Interrupted` while the block runs."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise Interrupted("interrupted", "The run was cancelled.", ExitCode.INTERRUPTED)
+
+    def terminate(_number: int, _frame: FrameType | None) -> None:
+        raise Interrupted("terminated", "The run was terminated.", ExitCode.TERMINATED)
+
+    def expire(_number: int, _frame: FrameType | None) -> None:
+        text = f"The whole run took longer than its timeout of {timeout_s:g} s."
+        raise Interrupted("timeout", text, ExitCode.NOTHING_ASSERTED)
+
+    handlers = {signal.SIGINT: interrupt, signal.SIGTERM: terminate, signal.SIGALRM: expire}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    signal.setitimer(signal.ITIMER_REAL, timeout_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)

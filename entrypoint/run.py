@@ -1,0 +1,264 @@
+"""One run, from the service to the exit code. It reads like the picture in docs/design.md, section 3."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from entrypoint import __version__
+from entrypoint.baseline import provenance, runs
+from entrypoint.baseline.file import read_baseline
+from entrypoint.baseline.model import Baseline, Fingerprint, Group
+from entrypoint.console import Console
+from entrypoint.errors import ExitCode, LoadTestError, ServiceError
+from entrypoint.interruption import Interrupted
+from entrypoint.judgement.comparison import compare
+from entrypoint.judgement.model import Comparison, Status, Verdict
+from entrypoint.judgement.verdict import Findings, judge, not_measured
+from entrypoint.load import locust, plan
+from entrypoint.load.interpreter import locust_python
+from entrypoint.load.measure import Recording, measure
+from entrypoint.measurement.measure import measure_recording
+from entrypoint.measurement.model import Measurement
+from entrypoint.report.result import Compared, Environment, Look, Result
+from entrypoint.service import Place, Target, running
+from entrypoint.service.target import Fault
+from entrypoint.settings.model import CompareWith
+from entrypoint.settings.reading import Settings
+from locustfiles.ml_loadtest import contract
+
+# What a run writes; removed before the next one, while anything else in the folder stays.
+_OURS = ("result.json", "summary.md", "comment.md", "report.html", "junit.xml", "samples", "locust", "service")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known before anything is started, and stays the same to the end."""
+
+    settings: Settings
+    baseline: Baseline | None
+    fingerprint: Fingerprint
+    group: Group | None
+    commit: str
+    timing: dict[str, float] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the load left, and what the service said of itself."""
+
+    measurement: Measurement
+    faults: tuple[Fault, ...]
+    facts: dict[str, str]
+
+
+def run(settings: Settings, console: Console) -> Result:
+    """Start the service, load it, measure, compare, judge.
+
+    Returns:
+        The result, also when the service never became ready or the load broke: then its verdict is `invalid`.
+
+    Raises:
+        SettingsError: for a mistake of the user's, before anything is started wherever that is possible.
+    """
+    known = prepare(settings)
+    try:
+        measured = load(known, console)
+        comparison = compare_with_baseline(known, measured.measurement)
+        verdict = decide(known, measured, comparison)
+        return conclude(known, verdict, measured, comparison)
+    except LoadTestError as error:
+        if error.exit_code is not ExitCode.NOTHING_ASSERTED:
+            raise
+        return conclude(known, not_measured(_code(error), error.what), problem=error)
+    except Interrupted as interruption:
+        return conclude(known, not_measured(interruption.code, interruption.text, interruption.exit_code))
+
+
+def prepare(settings: Settings) -> Known:
+    """Read all that can be wrong before anything is started."""
+    settings.runner.refuse_unsafe_event()
+    for name in _OURS:
+        old = settings.out / name
+        shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
+    settings.out.mkdir(parents=True, exist_ok=True)
+    locustfile = settings.config.load.locustfile
+    fingerprint = Fingerprint(
+        machine=provenance.machine(),
+        launcher=launcher(settings),
+        plan=plan.fingerprint(plan.make_plan(settings.config.load, ()), locustfile),
+    )
+    with_ = settings.config.compare.with_
+    baseline = read_baseline(settings.config.compare.baseline) if with_ is CompareWith.COMMITTED else None
+    return Known(
+        settings=settings,
+        baseline=baseline,
+        fingerprint=fingerprint,
+        group=baseline.group(fingerprint) if baseline else None,
+        commit=provenance.commit(settings.runner, settings.root, settings.environment),
+    )
+
+
+def launcher(settings: Settings) -> str:
+    """Which launcher the settings chose."""
+    service = settings.config.service
+    return "compose" if service.compose_file else "command" if service.command else "url"
+
+
+def load(known: Known, console: Console) -> Measured:
+    """Service up, load, service down."""
+    settings = known.settings
+    python = locust_python(settings.config.load.requirements, settings.environment)
+    place = Place(
+        suite=settings.suite,
+        run_id=settings.run_id,
+        root=settings.root,
+        logs=settings.out / "service",
+        environment=settings.environment,
+        ledger=settings.ledger,
+    )
+    with running(settings.config.service, name="candidate", place=place, say=console.say) as target:
+        recording = _measure(known, target, python, console)
+        faults, facts = tuple(target.faults()), target.facts()
+    known.timing.update(target.timing)
+    with timed(known.timing, "analysis"):
+        closing = recording.closing or _no_closing(recording)
+        text = plan.describe(recording.plan)
+        measurement = measure_recording(
+            recording.exchange, recording.plan, closing, plan_key=known.fingerprint.plan, plan_text=text
+        )
+    known.timing["warm-up"] = closing.windows[0][0] if closing.windows else 0.0
+    known.timing["measured"] = closing.window_s
+    return Measured(measurement=measurement, faults=faults, facts=facts)
+
+
+def _measure(known: Known, target: Target, python: Path, console: Console) -> Recording:
+    settings = known.settings
+    load_plan = plan.make_plan(settings.config.load, (contract.Target(target.name, target.url),))
+    launch = locust.Launch(
+        python=python,
+        locustfile=settings.config.load.locustfile,
+        exchange=settings.out / "samples",
+        folder=settings.out / "locust",
+        root=settings.root,
+        environment=locust.select_environment(settings.environment, settings.config.load.environment),
+    )
+    console.say(f"loading {target.url}: {plan.describe(load_plan)}")
+    with timed(known.timing, "load"):
+        return measure(launch, load_plan, watch=console.progress)
+
+
+def _no_closing(recording: Recording) -> contract.Closing:
+    """What stands for the last word of a Locust that died without one: nothing is complete."""
+    return contract.Closing(
+        complete=False,
+        problem=f"Locust ended without a closing record, with exit code {recording.exit_code}",
+        started=0, recorded=0, unfinished=0, unreported=0, response_sum_ms=0.0, locust_count=0, locust_sum_ms=0.0,
+        windows=(), origin_unix_s=0.0, warm=False, users_planned=recording.plan.users, users_started=0, tickets=0,
+    )  # fmt: skip
+
+
+def compare_with_baseline(known: Known, measurement: Measurement) -> Comparison:
+    """Every row against the baseline's runs for this machine, launcher and plan."""
+    config = known.settings.config
+    against = runs.describe(known.group, date.today()) if known.group else ""
+    return compare(measurement, known.group, config.thresholds, config.compare.false_alarm_rate, against)
+
+
+def decide(known: Known, measured: Measured, comparison: Comparison) -> Verdict:
+    """The verdict of this run."""
+    findings = Findings(
+        checks=measured.measurement.checks,
+        comparison=comparison,
+        faults=[(fault.kind, fault.what) for fault in measured.faults],
+        baseline="found" if known.group else "other" if known.baseline and known.baseline.groups else "none",
+        compare_with=known.settings.config.compare.with_,
+    )
+    return judge(findings, known.settings.config.policy)
+
+
+def conclude(
+    known: Known,
+    verdict: Verdict,
+    measured: Measured | None = None,
+    comparison: Comparison | None = None,
+    problem: LoadTestError | None = None,
+) -> Result:
+    """All that is to be told of the run, as one value."""
+    settings = known.settings
+    known.timing["total"] = time.monotonic() - known.began
+    known.timing["overhead"] = overhead(known.timing)
+    unresolved = (
+        sum(change.status is Status.UNRESOLVED and change.gated for change in comparison.changes) if comparison else 0
+    )
+    measurement = measured.measurement if measured else None
+    return Result(
+        tool_version=__version__,
+        suite=settings.suite,
+        verdict=verdict.outcome,
+        exit_code=verdict.exit_code,
+        reasons=verdict.reasons,
+        changes=comparison.changes if comparison else (),
+        compared=_compared(known, comparison),
+        measurement=measurement,
+        looks=(Look(look=1, measured_s=measurement.window_s, unresolved=unresolved),) if measurement else (),
+        environment=_environment(known, measured),
+        timing={stage: round(seconds, 3) for stage, seconds in known.timing.items()},
+        reproduce=settings.reproduce,
+        problem=str(problem) if problem else "",
+        log=problem.log if problem else "",
+    )
+
+
+def _compared(known: Known, comparison: Comparison | None) -> Compared:
+    compare_settings = known.settings.config.compare
+    oldest = known.group.runs[0] if known.group else None
+    return Compared(
+        with_=compare_settings.with_.value,
+        against=comparison.against if comparison else "",
+        rows=comparison.rows if comparison else 0,
+        alpha=comparison.alpha if comparison else 0.0,
+        false_alarm_rate=compare_settings.false_alarm_rate,
+        caveats=comparison.caveats if comparison else (),
+        oldest=f"{oldest.commit[:7]} of {oldest.date}" if oldest else "",
+    )
+
+
+def _environment(known: Known, measured: Measured | None) -> Environment:
+    runner = known.settings.runner
+    return Environment(
+        machine=known.fingerprint.machine,
+        launcher=known.fingerprint.launcher,
+        occasion=provenance.occasion(runner),
+        image=runner.image,
+        commit=known.commit,
+        head=runner.head_sha,
+        date=datetime.now(UTC).date().isoformat(),
+        run_url=runner.run_url,
+        versions=measured.measurement.versions if measured else {},
+        service=measured.facts if measured else {},
+    )
+
+
+def overhead(timing: dict[str, float]) -> float:
+    """What we add round the load itself, in seconds: everything but the service's own build, start-up and setup."""
+    others = ("build", "ready", "setup", "warm-up", "measured")
+    return timing["total"] - sum(timing.get(stage, 0.0) for stage in others)
+
+
+@contextmanager
+def timed(timing: dict[str, float], stage: str) -> Iterator[None]:
+    """Note how many seconds the block took."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        timing[stage] = timing.get(stage, 0.0) + time.monotonic() - began
+
+
+def _code(error: LoadTestError) -> str:
+    return "service-not-ready" if isinstance(error, ServiceError) else "load-failed"

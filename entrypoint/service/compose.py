@@ -1,0 +1,212 @@
+"""A service that docker compose starts, in a project of its own beside any other copy of it."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from entrypoint.errors import ServiceError
+from entrypoint.service import containers
+from entrypoint.service.commands import Outcome
+from entrypoint.service.compose_files import ComposeFiles
+from entrypoint.service.containers import Container
+from entrypoint.service.deadline import Deadline
+from entrypoint.service.docker import Docker
+from entrypoint.service.ledger import Claim
+from entrypoint.service.logs import last_lines, tail
+from entrypoint.service.place import Place
+from entrypoint.service.readiness import Access
+from entrypoint.service.target import Fault
+from entrypoint.settings import model
+
+_BUILD_S = 3600.0
+_LOOK_EVERY_S = 0.7
+_BUILD_LOG = "build.log"
+
+
+class ComposeService:
+    """The service `service` of the compose files."""
+
+    def __init__(
+        self, service: model.Service, name: str, place: Place, claim: Claim, say: Callable[[str], None]
+    ) -> None:
+        self.name = name
+        self.url = ""
+        self.timing: dict[str, float] = {}
+        self.access = Access()
+        self.hint = f"Does it listen on 0.0.0.0 (not on 127.0.0.1) and on port {service.port} inside its container?"
+        self._service = service
+        self._place = place
+        self._claim = claim
+        self._say = say
+        self._publisher = ""
+        self._seen: list[Container] = []
+        self._looked = 0.0
+        docker = Docker({**place.environment, **_for_interpolation(service)}, claim.folder)
+        self._files = ComposeFiles(service, place, docker, say)
+        self._ours = docker.for_our_project()
+
+    def prepare(self) -> None:
+        """Read the compose files, rewrite them, build and pull the images."""
+        (self._place.logs / _BUILD_LOG).unlink(missing_ok=True)
+        isolation = self._files.isolated(self._claim.project)
+        self._publisher = isolation.publisher
+        for note in isolation.notes:
+            self._say(note)
+        self._file.touch(mode=0o600)
+        self._file.write_text(json.dumps(isolation.model, ensure_ascii=False), encoding="utf-8")
+        self._ours.require_engine()
+        self._claim.begin_project()
+        services: Mapping[str, Any] = isolation.model["services"]
+        if built := [name for name, described in services.items() if described.get("build")]:
+            self._say(f"Building {', '.join(built)}.")
+            self._fetch("build", "could not be built")
+        if absent := self._without_image(services):
+            self._say(f"Pulling the images of {', '.join(absent)}.")
+            self._fetch("pull", "could not be pulled", *absent)
+
+    def start(self, deadline: Deadline) -> None:
+        """Start every service that is enabled, and find the port."""
+        self._say(f"Starting the compose project {self._claim.project}.")
+        outcome = self._compose("up", "--detach", "--no-build", "--quiet-pull", timeout_s=deadline.left_s)
+        if not outcome.succeeded:
+            raise self._not_up(outcome, deadline)
+        self.look()
+
+    def look(self) -> str:
+        """Its address; the engine is asked at most every 0.7 s.
+
+        Raises:
+            ServiceError: a service has failed for good.
+        """
+        if time.monotonic() - self._looked < _LOOK_EVERY_S:
+            return self.url
+        self._seen = self._ours.containers(self._claim.project)
+        self._looked = time.monotonic()
+        if failed := containers.first_failure(self._seen, self._service.service):
+            raise self._ended(failed)
+        ports = [found.ports.get(self._service.port or 0) for found in self._seen if found.service == self._publisher]
+        self.url = f"http://127.0.0.1:{ports[0]}" if ports and ports[0] else ""
+        return self.url
+
+    def settle(self) -> None:
+        """Remember how each container is, now that the service is ready."""
+        self._looked = 0.0
+        self.look()
+
+    def log_tail(self) -> str:
+        """The last lines that the service printed."""
+        wanted = [found for found in self._seen if found.service == self._service.service]
+        return "\n".join(self._ours.last_log_lines(found) for found in wanted)
+
+    def save_logs(self) -> None:
+        """Write the end of each service's log."""
+        if self._file.exists():
+            self._ours.save_logs(self._ours.containers(self._claim.project), self._place.logs)
+
+    def release(self) -> None:
+        """Nothing is held."""
+
+    def faults(self) -> list[Fault]:
+        """What happened to the project's containers.
+
+        Raises:
+            ServiceError: the engine does not answer any more.
+        """
+        return containers.faults(self._seen, self._ours.containers(self._claim.project), self._service.service)
+
+    def facts(self) -> dict[str, str]:
+        """The launcher and the image id of each service."""
+        return {"launcher": "compose"} | {f"image of {found.service}": found.image for found in self._seen}
+
+    @property
+    def _file(self) -> Path:
+        return self._claim.folder / "compose.json"
+
+    def _compose(self, *arguments: str, timeout_s: float, log: Path | None = None) -> Outcome:
+        """Run a compose command on our project."""
+        words = [*self._files.shared_arguments(), "--project-name", self._claim.project, "--file", str(self._file)]
+        words += ["--progress", "plain", *arguments]
+        if log is None:
+            return self._ours.run(*words, timeout_s=timeout_s)
+        with log.open("ab") as output:
+            return self._ours.run(*words, timeout_s=timeout_s, output=output)
+
+    def _without_image(self, services: Mapping[str, Any]) -> list[str]:
+        absent = {image for image in {service.get("image", "") for service in services.values()} if image}
+        absent = {image for image in absent if not self._ours.has_image(image)}
+        return [
+            name
+            for name, service in services.items()
+            if service.get("image") in absent and service.get("pull_policy") != "never"
+        ]
+
+    def _fetch(self, verb: str, failure: str, *services: str) -> None:
+        """Build or pull, with all that it prints in `build.log`."""
+        log = self._place.logs / _BUILD_LOG
+        outcome = self._compose(verb, *services, timeout_s=_BUILD_S, log=log)
+        if outcome.succeeded:
+            return
+        earlier = (
+            "`build: never` expects that an earlier step built them. "
+            if self._service.build is model.Build.NEVER
+            else ""
+        )
+        raise ServiceError(
+            f"An image of {self._files} {failure}.",
+            cause=f"{earlier}The last lines of `docker compose {verb}` say which, and why.",
+            remedy=f"All of them are in {_BUILD_LOG}; `docker compose {verb}` should fail in the same way.",
+            log=tail(log),
+        )
+
+    def _ended(self, failed: Container) -> ServiceError:
+        return ServiceError(
+            f"The compose service `{failed.service}` {failed.ending} before the {self.name} was ready.",
+            cause="A service that is done may end, with 0; the one that takes the load may not."
+            if failed.exit_code == 0
+            else "Its last lines say why.",
+            remedy=f"All that it printed is in {failed.service}.log.",
+            log=self._ours.last_log_lines(failed),
+        )
+
+    def _not_up(self, outcome: Outcome, deadline: Deadline) -> ServiceError:
+        """Why `up` failed: a service's own end says more than compose's words for it."""
+        self._seen = self._ours.containers(self._claim.project)
+        if failed := containers.first_failure(self._seen, self._service.service):
+            return self._ended(failed)
+        if sick := next((found for found in self._seen if found.unhealthy), None):
+            return ServiceError(
+                f"The compose service `{sick.service}` is unhealthy, and another one waits for it.",
+                cause="Its healthcheck fails; its last lines may say why.",
+                remedy=f"All that it printed is in {sick.service}.log.",
+                log=self._ours.last_log_lines(sick),
+            )
+        if outcome.timed_out:
+            what = f"The services of {self._files} were not started within {deadline.seconds:g} s (`ready.timeout`)."
+            return ServiceError(
+                what,
+                cause="One waits for another that is not healthy, or not done, yet.",
+                remedy="Its log shows what it does; or give `ready.timeout` more time.",
+                log=last_lines(outcome.err),
+            )
+        return ServiceError(
+            f"docker compose could not start {self._files}.",
+            cause=_known_cause(outcome.err),
+            remedy="The last lines of `docker compose up` say which service, and why.",
+            log=last_lines(outcome.err),
+        )
+
+
+def _for_interpolation(service: model.Service) -> dict[str, str]:
+    """The settings' variables, but for those that docker itself goes by: they are meant for the service."""
+    kept = {name for name in service.environment if name not in {"PATH", "HOME"} and not name.startswith("DOCKER_")}
+    return {name: str(value) for name, value in service.environment.items() if name in kept}
+
+
+def _known_cause(printed: str) -> str:
+    if "overlaps with other one" in printed:
+        return "A network of the file has a fixed subnet, which another copy of the project has taken."
+    if "declared as external" in printed:
+        return "The file uses a network or volume that an earlier step has to create."
+    return ""
