@@ -165,8 +165,7 @@ def _merge(
         _drop_launchers(values["service"])
     for key, (value, origin) in given.items():
         for place in key.places:
-            _lay(values, place, _absolute(value, cwd) if key.is_path else value)
-            origins[place] = origin
+            origins[_lay(values, place, _absolute(value, cwd) if key.is_path else value)] = origin
     baseline = ("compare", "baseline")
     if not _find(values, baseline):
         _lay(values, baseline, str(root / DEFAULT_BASELINE))
@@ -215,17 +214,20 @@ def _find(values: Any, place: tuple[str, ...]) -> Any:  # noqa: ANN401 (what YAM
     return values
 
 
-def _lay(values: dict[str, Any], place: tuple[str, ...], value: object) -> None:
+def _lay(values: dict[str, Any], place: tuple[str, ...], value: object) -> Place:
+    """Put a value in its place, and say where that is."""
     if place[0] == "thresholds":
         thresholds = values.setdefault("thresholds", [])
         if isinstance(thresholds, list):
             thresholds.append({"endpoint": place[1], place[2]: {place[3]: value}})
-        return
+        return ("thresholds", len(thresholds) - 1)
+    whole = place
     for part in place[:-1]:
         inner = values.get(part)
         values[part] = inner if isinstance(inner, dict) else {}
         values = values[part]
     values[place[-1]] = value
+    return whole
 
 
 def _validate(values: dict[str, Any], document: Document, origins: Mapping[Place, str]) -> Config:

@@ -81,7 +81,8 @@ def read_runner(environ: Mapping[str, str]) -> Runner:
     pull = event.get("pull_request") or {}
     head = pull.get("head") or {}
     repository = environ.get("GITHUB_REPOSITORY", "")
-    head_repository = (head.get("repo") or {}).get("full_name", repository) if pull else repository
+    # A fork that was deleted meanwhile has no repository any more.
+    head_repository = (head.get("repo") or {}).get("full_name", "") if pull else repository
     return Runner(
         on_actions=environ.get("GITHUB_ACTIONS") == "true",
         event=environ.get("GITHUB_EVENT_NAME", ""),

@@ -34,7 +34,8 @@ def _is_timeout(exception: BaseException | str) -> bool:
     for _ in range(5):
         if isinstance(seen, TimeoutError) or "timeout" in type(seen).__name__.lower():
             return True
-        seen = getattr(seen, "__cause__", None) or getattr(seen, "__context__", None)
+        # FastHttpUser's client keeps the reason of its last try in `original`.
+        seen = getattr(seen, "original", None) or getattr(seen, "__cause__", None) or getattr(seen, "__context__", None)
     return False
 
 

@@ -81,7 +81,9 @@ class Timeline:
     def _ramp(self) -> None:
         wanted = self._plan.users * len(self._plan.targets)
         longest = wanted / self._plan.spawn_rate + _SPAWN_GRACE_S
-        if not self._hold("starting", longest, lambda: self._crew.started >= wanted):
+        crew = self._crew
+        self._hold("starting", longest, lambda: crew.started + crew.failed_to_start >= wanted)
+        if crew.started < wanted:
             error = self._crew.first_error
             because = f": {type(error).__name__}: {error}" if error else ""
             raise RunEndedEarly(f"only {self._crew.started} of {wanted} users started{because}")

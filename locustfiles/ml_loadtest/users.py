@@ -27,6 +27,7 @@ class Crew:
 
     Attributes:
         started: users that finished their own `on_start` and asked for work.
+        failed_to_start: users whose own `on_start` raised.
         requests_started: requests begun through Locust's clients, or seen to end through others.
         unreported: requests that Locust never reported, since the task raised while it looked at the answer.
         empty_errors: tasks that raised without a single request, with the first one's exception.
@@ -34,6 +35,7 @@ class Crew:
 
     def __init__(self, plan: Plan, recorder: Recorder, pacers: list[Pacer]) -> None:
         self.started = 0
+        self.failed_to_start = 0
         self.requests_started = 0
         self.unreported = 0
         self.empty_errors = 0
@@ -55,7 +57,11 @@ class Crew:
         crew = self
 
         def on_start(self: User) -> None:
-            cls.on_start(self)
+            try:
+                cls.on_start(self)
+            except Exception:
+                crew.failed_to_start += 1
+                raise
             crew.started += 1
             crew.take(self, self.wait_time, first=True)
 

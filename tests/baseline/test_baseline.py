@@ -1,0 +1,110 @@
+import difflib
+import json
+from datetime import date
+
+import pytest
+
+from entrypoint.baseline import provenance, runs
+from entrypoint.baseline.file import parse_baseline, read_baseline, write_baseline
+from entrypoint.baseline.model import MOST_RUNS, Baseline, EndpointValues, Fingerprint, Run
+from entrypoint.errors import SettingsError
+from entrypoint.settings.runner import Runner
+
+HERE = Fingerprint(machine="cpu", launcher="compose", plan="abc")
+ELSEWHERE = Fingerprint(machine="other", launcher="compose", plan="abc")
+
+
+def run(p50=4.0, occasion="one", **changes):
+    endpoints = {"GET /": EndpointValues(requests=1000, failures=2, values={"p50": p50, "p95": 2 * p50})}
+    return Run(**{"occasion": occasion, "commit": "c" * 40, "date": "2026-01-02", "endpoints": endpoints, **changes})
+
+
+def test_a_baseline_reads_back_as_it_was_written(tmp_path):
+    baseline = Baseline().with_run(HERE, "closed", run(4.125)).with_run(ELSEWHERE, "closed", run(9.0))
+    path = tmp_path / "deep" / "baseline.json"
+
+    write_baseline(path, baseline)
+
+    assert read_baseline(path) == baseline
+
+
+def test_a_new_run_changes_only_its_own_lines(tmp_path):
+    one = Baseline().with_run(HERE, "closed", run())
+    write_baseline(tmp_path / "one.json", one)
+    write_baseline(tmp_path / "two.json", one.with_run(HERE, "closed", run(5.0, "two")))
+
+    before, after = (
+        [line.rstrip(",") for line in (tmp_path / name).read_text().splitlines()] for name in ("one.json", "two.json")
+    )
+
+    changed = [line for line in difflib.ndiff(before, after) if line[0] in "+-"]
+    assert not [line for line in changed if line.startswith("-")]
+    assert sum('"p50": 5.0' in line for line in changed) == 1
+
+
+def test_a_missing_file_is_no_baseline_and_a_damaged_one_is_an_error(tmp_path):
+    assert read_baseline(tmp_path / "none.json") is None
+    for name, text in {
+        "empty": "",
+        "list": "[]",
+        "words": "hello",
+        "nan": '{"schema_version": 1, "groups": [NaN]}',
+    }.items():
+        path = tmp_path / f"{name}.json"
+        path.write_text(text)
+        with pytest.raises(SettingsError, match=name):
+            read_baseline(path)
+
+
+def test_a_newer_schema_says_so():
+    with pytest.raises(SettingsError, match="schema version 2; this ml-loadtest knows 1"):
+        parse_baseline(json.dumps({"schema_version": 2, "groups": []}), "b.json")
+
+
+def test_a_huge_file_is_refused_unread(tmp_path):
+    path = tmp_path / "b.json"
+    path.write_bytes(b" " * (11 * 2**20))
+
+    with pytest.raises(SettingsError, match="larger than 10 MB"):
+        read_baseline(path)
+
+
+def test_only_runs_of_the_same_machine_launcher_and_plan_are_compared_with():
+    baseline = Baseline().with_run(HERE, "closed", run())
+
+    assert baseline.group(HERE) is not None
+    assert baseline.group(ELSEWHERE) is None
+    assert baseline.without_group(HERE).groups == ()
+
+
+def test_runs_of_one_occasion_count_as_one():
+    baseline = Baseline()
+    for p50, occasion in ((2.0, "one"), (8.0, "one"), (5.0, "two")):
+        baseline = baseline.with_run(HERE, "closed", run(p50, occasion))
+    group = baseline.group(HERE)
+
+    assert [round(2.718281828459045**log, 6) for log in group.occasions("GET /", "p50")] == [4.0, 5.0]
+    assert group.occasions("GET /", "p99") == []
+    assert group.counts("GET /") == (6, 3000)
+
+
+def test_the_oldest_run_makes_room():
+    baseline = Baseline()
+    for number in range(MOST_RUNS + 3):
+        baseline = baseline.with_run(HERE, "closed", run(number + 1.0, str(number)))
+
+    kept = baseline.group(HERE).runs
+    assert [kept[0].occasion, kept[-1].occasion, len(kept)] == ["3", "22", MOST_RUNS]
+
+
+def test_a_group_is_described_with_its_age():
+    group = Baseline().with_run(HERE, "closed", run()).group(HERE)
+
+    assert runs.describe(group, date(2026, 1, 5)) == "1 run, the newest of commit ccccccc of 2026-01-02 (3 days ago)"
+
+
+def test_the_machine_s_fingerprint_is_stable_and_a_job_is_one_occasion():
+    assert provenance.machine() == provenance.machine()
+    assert "cores" in provenance.machine()
+    assert provenance.occasion(Runner(run_id="7", attempt="2", job="perf")) == "7-2-perf"
+    assert provenance.occasion(Runner()) == provenance.occasion(Runner())

@@ -1,0 +1,238 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from entrypoint.judgement.comparison import compare
+from entrypoint.judgement.model import Status
+from entrypoint.judgement.significance import (
+    more_than_baseline,
+    more_than_limit,
+    noise_between_occasions,
+    predict,
+    t_quantile,
+)
+from entrypoint.measurement.model import EndpointMeasurement
+from entrypoint.settings.model import Threshold
+
+from .building import group, measurement, several
+
+STEADY = tuple(
+    {"p50": 10.0 * factor, "p95": 20.0 * factor}
+    for factor in (0.99, 1.0, 1.01, 1.0, 0.995, 1.005, 1.0, 0.99, 1.01, 1.0)
+)
+
+
+def judged(candidate, against, *thresholds, rate=0.01):
+    comparison = compare(candidate, against, [Threshold.model_validate(threshold) for threshold in thresholds], rate)
+    return {(change.endpoint, change.metric): change for change in comparison.changes}, comparison
+
+
+def status(candidate, against, *thresholds, metric="p50"):
+    return judged(candidate, against, *thresholds)[0]["GET /", metric].status
+
+
+@pytest.mark.parametrize(
+    ("p50", "expected"),
+    [(10.0, Status.UNCHANGED), (11.0, Status.UNCHANGED), (14.0, Status.REGRESSED), (7.0, Status.IMPROVED)],
+)
+def test_a_row_is_accused_only_beyond_threshold_and_noise(p50, expected):
+    assert status(measurement(p50=p50), group(*STEADY)) is expected
+
+
+def test_near_the_threshold_a_row_is_neither_accused_nor_acquitted():
+    change = judged(measurement(p50=12.4), group(*STEADY))[0]["GET /", "p50"]
+
+    assert change.status is Status.UNRESOLVED
+    assert change.interval[0] < change.threshold < change.interval[1]
+
+
+def test_a_change_below_the_floor_is_no_change():
+    quick = tuple({"p50": run["p50"] / 20} for run in STEADY)
+
+    assert status(measurement(p50=1.0), group(*quick)) is Status.UNCHANGED
+    assert status(measurement(p50=1.0), group(*quick), {"p50": {"floor": "0.1ms"}}) is Status.REGRESSED
+
+
+def test_with_one_occasion_only_a_change_far_outside_the_assumed_noise_is_accused():
+    once = group({"p50": 10.0})
+
+    assert status(measurement(p50=16.0), once) is Status.UNRESOLVED
+    assert status(measurement(p50=60.0), once) is Status.REGRESSED
+    assert "1 occasion" in judged(measurement(), once)[1].caveats[0]
+    assert judged(measurement(), group(*STEADY))[1].caveats == ()
+
+
+def test_the_interval_shown_is_the_prediction_interval_of_the_textbook():
+    change = judged(measurement(p50=12.0), group(*STEADY))[0]["GET /", "p50"]
+    logs = [math.log(run["p50"]) for run in STEADY]
+    mean, sd = sum(logs) / 10, stats.tstd(logs)
+    rows = 3  # p50, p95 and failures are gated
+    half = stats.t.ppf(1 - 0.01 / rows, 9) * sd * math.sqrt(1 + 1 / 10)
+
+    assert change.interval == (
+        pytest.approx(math.exp(math.log(12.0) - mean - half) - 1),
+        pytest.approx(math.exp(math.log(12.0) - mean + half) - 1),
+    )
+    assert change.resolution == pytest.approx(math.exp(half + stats.t.ppf(0.95, 9) * sd * math.sqrt(1.1)) - 1)
+
+
+def test_more_rows_make_each_of_them_harder_to_accuse():
+    wide = judged(measurement(), group(*STEADY), {"p90": {"gate": "true"}, "mean": {"gate": "true"}})[1]
+
+    assert judged(measurement(), group(*STEADY))[1].rows == 3
+    assert wide.alpha < 0.01 / 2
+
+
+def test_a_metric_where_more_is_better_is_judged_the_other_way_round():
+    rates = tuple({"rate": 100.0 * run["p50"] / 10} for run in STEADY)
+    threshold = {"rate": {"max-decrease": "10%"}}
+
+    assert status(measurement(rate=70.0), group(*rates), threshold, metric="rate") is Status.REGRESSED
+    assert status(measurement(rate=140.0), group(*rates), threshold, metric="rate") is Status.IMPROVED
+    assert status(measurement(rate=100.0), group(*rates), threshold, metric="rate") is Status.UNCHANGED
+    assert status(measurement(rate=70.0), group(*rates), metric="rate") is Status.REPORTED
+
+
+def test_an_infinite_percentile_is_a_regression():
+    change = judged(measurement(p95=math.inf, failures=100), group(*STEADY))[0]["GET /", "p95"]
+
+    assert (change.status, change.change) == (Status.REGRESSED, math.inf)
+
+
+def test_an_absolute_limit_needs_no_baseline():
+    limit = {"endpoint": "GET *", "p95": {"max": "15ms"}}
+
+    assert status(measurement(p95=20.0), None, limit, metric="p95") is Status.OVER_LIMIT
+    assert status(measurement(p95=14.0), None, limit, metric="p95") is Status.WITHIN_LIMIT
+    assert (
+        status(measurement(p95=14.0), None, {"endpoint": "POST *", "p95": {"max": "1ms"}}, metric="p95")
+        is Status.REPORTED
+    )
+
+
+def test_later_thresholds_override_earlier_ones_key_by_key():
+    rows = judged(
+        measurement(), group(*STEADY), {"p50": {"max-increase": "5%", "floor": "3ms"}}, {"p50": {"floor": "2ms"}}
+    )[0]
+
+    assert (rows["GET /", "p50"].threshold, rows["GET /", "p50"].floor) == (0.05, 2.0)
+
+
+def test_a_row_that_is_not_gated_is_only_reported():
+    rows, comparison = judged(measurement(p50=90.0), group(*STEADY), {"p50": {"gate": "false"}})
+
+    assert rows["GET /", "p50"].status is Status.REPORTED
+    assert comparison.rows == 2
+
+
+@pytest.mark.parametrize(
+    ("failures", "requests", "expected"),
+    [
+        (0, 1000, Status.WITHIN_LIMIT),
+        (9, 1000, Status.WITHIN_LIMIT),
+        (2, 100, Status.UNRESOLVED),
+        (60, 1000, Status.OVER_LIMIT),
+    ],
+)
+def test_failures_are_over_the_limit_only_if_chance_does_not_explain_them(failures, requests, expected):
+    assert (
+        status(measurement(requests=requests, failures=failures), group(*STEADY, failures=8), metric="failures")
+        is expected
+    )
+
+
+def test_one_failure_is_enough_where_none_is_allowed():
+    zero = {"failures": {"max": "0%"}}
+
+    assert status(measurement(requests=5000, failures=1), None, zero, metric="failures") is Status.OVER_LIMIT
+
+
+def test_failures_below_the_limit_but_far_above_the_baseline_s_are_a_regression():
+    change = judged(measurement(requests=20_000, failures=150), group(*STEADY, requests=20_000))[0]["GET /", "failures"]
+
+    assert change.status is Status.REGRESSED
+
+
+def test_a_row_with_too_few_requests_is_named_and_stands_outside_the_count():
+    rows, comparison = judged(measurement(requests=50, p95=None), group(*STEADY))
+
+    assert rows["GET /", "p95"].status is Status.TOO_FEW
+    assert rows["GET /", "p95"].note == "50 requests; p95 is printed from 130 on"
+    assert comparison.rows == 2
+
+
+def test_an_endpoint_on_one_side_only_is_named():
+    other = EndpointMeasurement(
+        requests=1000, failures=0, outcomes={}, metrics={"p50": 1.0, "failures": 0.0}, quantiles={}
+    )
+    rows = judged(several({"GET /new": other}), group(*STEADY))[0]
+
+    assert rows["GET /", "p50"].status is Status.MISSING
+    assert rows["GET /new", "p50"].status is Status.NEW
+
+
+def test_exact_tests_agree_with_scipy_s_own():
+    assert more_than_limit(7, 300, 0.01) == pytest.approx(stats.binomtest(7, 300, 0.01, alternative="greater").pvalue)
+    assert more_than_baseline(7, 100, 3, 200) == pytest.approx(
+        stats.binomtest(7, 10, 1 / 3, alternative="greater").pvalue
+    )
+    assert t_quantile(0.995, 7) == pytest.approx(stats.t.ppf(0.995, 7))
+
+
+def test_noise_is_shrunk_towards_the_prior_until_five_occasions():
+    one, four, five = (noise_between_occasions([0.0, 0.2, 0.0, 0.2, 0.0][:count], 0.1) for count in (1, 4, 5))
+
+    assert (one.sd, one.df, one.assumed) == (pytest.approx(0.1), 4, True)
+    assert (four.df, four.assumed) == (7, True)
+    assert (five.sd, five.df, five.assumed) == (pytest.approx(stats.tstd([0.0, 0.2, 0.0, 0.2, 0.0])), 4, False)
+
+
+LOGS = st.lists(st.floats(-3, 3), min_size=5, max_size=20)
+
+
+@given(LOGS, st.floats(-5, 5))
+def test_scaling_all_times_changes_no_interval(logs, shift):
+    before = predict(logs, noise_between_occasions(logs, 0.1), 0.001)
+    after = predict([log + shift for log in logs], noise_between_occasions([log + shift for log in logs], 0.1), 0.001)
+
+    assert after.half == pytest.approx(before.half, abs=1e-6)
+    assert after.mean == pytest.approx(before.mean + shift, abs=1e-6)
+
+
+@given(st.lists(st.floats(1, 1e4), min_size=1, max_size=20))
+def test_a_run_compared_with_itself_is_never_accused_nor_praised(values):
+    mean = math.exp(sum(math.log(value) for value in values) / len(values))
+    found = status(measurement(p50=mean), group(*[{"p50": value} for value in values]))
+
+    assert found in {Status.UNCHANGED, Status.UNRESOLVED}
+
+
+@given(st.floats(1, 1e3), st.floats(1, 1e3), st.floats(0.0001, 0.05))
+def test_swapping_baseline_and_candidate_mirrors_the_row(a, b, spread):
+    def around(value):
+        return group(*[{"p50": value * math.exp(spread * step)} for step in (-2, -1, 0, 1, 2)])
+
+    no_floor = {"p50": {"floor": 0}}
+    forth, back = status(measurement(p50=b), around(a), no_floor), status(measurement(p50=a), around(b), no_floor)
+
+    mirror = {Status.REGRESSED: Status.IMPROVED, Status.IMPROVED: Status.REGRESSED}
+    assert mirror.get(forth, Status.UNCHANGED) == mirror.get(mirror.get(back, Status.UNCHANGED), Status.UNCHANGED)
+
+
+@given(st.integers(1, 2000), st.integers(0, 2000), st.integers(0, 2000))
+def test_more_failures_never_make_a_row_better(requests, few, more):
+    few, more = sorted((min(few, requests), min(more, requests)))
+    worth = {Status.WITHIN_LIMIT: 0, Status.UNRESOLVED: 1, Status.REGRESSED: 2, Status.OVER_LIMIT: 3}
+    before, after = (
+        status(measurement(requests=requests, failures=n), group(*STEADY), metric="failures") for n in (few, more)
+    )
+
+    assert worth[after] >= worth[before] or {before, after} == {Status.REGRESSED, Status.UNRESOLVED}
+
+
+@given(st.one_of(st.none(), st.floats(allow_nan=False, min_value=0)), st.integers(0, 3))
+def test_any_value_gives_a_status_and_no_crash(value, occasions):
+    assert status(measurement(p50=value), group(*[{"p50": 10.0}] * occasions) if occasions else None) in set(Status)

@@ -1,0 +1,90 @@
+import pytest
+
+from entrypoint.errors import ExitCode
+from entrypoint.judgement.model import Change, Comparison, Outcome, Status
+from entrypoint.judgement.verdict import Findings, judge, not_measured
+from entrypoint.measurement.model import Check
+from entrypoint.settings.model import CompareWith, Policy
+
+GOOD = Check(name="complete", value=1, limit=1, unit="", ok=True, text="All is well.")
+BAD = Check(name="generator-cpu", value=1, limit=0.9, unit="", ok=False, text="The generator was too busy.")
+DIED = (("exited", "api exited with code 137."),)
+
+
+def change(status, **values):
+    defaults = {"baseline": 10.0, "candidate": 15.0, "change": 0.5, "interval": (0.4, 0.6), "gated": True}
+    return Change(**{"endpoint": "GET /", "metric": "p50", "unit": "ms", "status": status, **defaults, **values})
+
+
+def verdict(*statuses, checks=(GOOD,), faults=(), baseline="found", with_=CompareWith.COMMITTED, rows=1, policy=None):
+    comparison = Comparison(changes=tuple(change(status) for status in statuses), rows=rows, alpha=0.01)
+    findings = Findings(checks=checks, comparison=comparison, faults=faults, baseline=baseline, compare_with=with_)
+    return judge(findings, policy or Policy())
+
+
+@pytest.mark.parametrize(
+    ("case", "outcome", "code"),
+    [
+        pytest.param({"checks": (GOOD, BAD)}, Outcome.INVALID, 3, id="an invalid run says nothing, not even of limits"),
+        pytest.param(
+            {"faults": DIED, "checks": (BAD,)}, Outcome.LIMIT_EXCEEDED, 1, id="a service that died has failed"
+        ),
+        pytest.param({}, Outcome.PASS, 0, id="nothing changed"),
+        pytest.param({"baseline": "none"}, Outcome.NO_BASELINE, 0, id="nothing to compare with"),
+        pytest.param({"baseline": "none", "with_": CompareWith.NONE}, Outcome.PASS, 0, id="nothing asked for"),
+        pytest.param({"baseline": "other"}, Outcome.INCONCLUSIVE, 0, id="another machine"),
+        pytest.param({"rows": 0}, Outcome.INCONCLUSIVE, 0, id="no row could be judged"),
+        pytest.param(
+            {"baseline": "none", "policy": Policy(**{"on-no-baseline": "fail"})},
+            Outcome.NO_BASELINE,
+            1,
+            id="strict, none",
+        ),
+        pytest.param(
+            {"baseline": "other", "policy": Policy(**{"on-inconclusive": "fail"})}, Outcome.INCONCLUSIVE, 1, id="strict"
+        ),
+    ],
+)
+def test_verdict_of_a_run_without_changes(case, outcome, code):
+    found = verdict(**case)
+
+    assert (found.outcome, found.exit_code) == (outcome, code)
+    assert all(reason.text.endswith(".") for reason in found.reasons)
+    assert found.reasons
+
+
+ORDER = [Status.OVER_LIMIT, Status.REGRESSED, Status.UNRESOLVED, Status.IMPROVED, Status.UNCHANGED]
+OUTCOMES = [Outcome.LIMIT_EXCEEDED, Outcome.REGRESSION, Outcome.INCONCLUSIVE, Outcome.IMPROVEMENT, Outcome.PASS]
+
+
+@pytest.mark.parametrize("first", range(len(ORDER)))
+def test_the_worst_row_decides(first):
+    assert verdict(*ORDER[first:]).outcome is OUTCOMES[first]
+
+
+def test_a_missing_endpoint_is_never_passed_silently():
+    found = verdict(Status.UNCHANGED, Status.MISSING)
+
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert found.reasons[0].code == "missing"
+
+
+def test_an_ungated_row_that_is_unresolved_decides_nothing():
+    comparison = Comparison(changes=(change(Status.UNRESOLVED, gated=False),), rows=1, alpha=0.01)
+    findings = Findings(
+        checks=(), comparison=comparison, faults=(), baseline="found", compare_with=CompareWith.COMMITTED
+    )
+
+    assert judge(findings, Policy()).outcome is Outcome.PASS
+
+
+def test_the_reason_says_what_happened_in_figures():
+    text = verdict(Status.REGRESSED).reasons[0].text
+
+    assert text == "p50 of GET / rose from 10.0 ms to 15.0 ms (+50 %, +40 % to +60 %)."
+
+
+def test_nothing_measured_is_invalid():
+    found = not_measured("service-not-ready", "It never answered.")
+
+    assert (found.outcome, found.exit_code) == (Outcome.INVALID, ExitCode.NOTHING_ASSERTED)

@@ -1,0 +1,191 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entrypoint.errors import LoadError
+from entrypoint.measurement.measure import measure_recording
+from entrypoint.measurement.metrics import METRICS, nearest_rank
+from entrypoint.measurement.samples import DTYPE, read_rows, read_samples
+from locustfiles.ml_loadtest import contract
+from locustfiles.ml_loadtest.contract import Outcome
+
+PLAN = contract.Plan(
+    targets=(contract.Target("candidate", "http://127.0.0.1:1"),), users=2, spawn_rate=2, arrival_rate=None, arrival="poisson",
+    warm_up_min_s=1, warm_up_max_s=1, block_s=10, drain_s=1, answer_s=1, seed=1,
+)  # fmt: skip
+
+
+def write(folder, samples, *, endpoints=(("GET", "/a"), ("POST", "/b")), worker=0, health=()):
+    """Samples as (endpoint, outcome, segment, due, response)."""
+    packed = [contract.SAMPLE.pack(0, o, e, i, s, 0, due, due, ms, 0.0) for i, (e, o, s, due, ms) in enumerate(samples)]
+    (folder / f"samples-{worker}.bin").write_bytes(b"".join(packed))
+    lines = [json.dumps([number, *name]) for number, name in enumerate(endpoints)]
+    (folder / f"endpoints-{worker}.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / f"health-{worker}.jsonl").write_text("".join(json.dumps(line.__dict__) + "\n" for line in health))
+
+
+def closing(samples, **changes):
+    unfinished = sum(sample[1] == Outcome.UNFINISHED for sample in samples)
+    counts = {"started": len(samples), "recorded": len(samples) - unfinished, "unfinished": unfinished, "unreported": 0}
+    counts |= {"response_sum_ms": 5.0, "locust_count": len(samples) - unfinished, "locust_sum_ms": 5.0}
+    rest = {
+        "windows": ((1.0, 11.0),),
+        "origin_unix_s": 0.0,
+        "warm": True,
+        "users_planned": 2,
+        "users_started": 2,
+        "tickets": 9,
+    }
+    return contract.Closing(**{"complete": True, "problem": "", **counts, **rest, **changes})
+
+
+def measured(folder, samples, **changes):
+    return measure_recording(folder, PLAN, closing(samples, **changes), plan_key="k", plan_text="t")
+
+
+@given(st.lists(st.floats(0.001, 1e6), min_size=1, max_size=300), st.sampled_from([0.05, 0.5, 0.9, 0.95, 0.99, 1.0]))
+def test_a_percentile_is_the_smallest_value_that_covers_its_share(values, p):
+    found = nearest_rank(np.sort(np.array(values)), p)
+
+    assert found in values
+    assert sum(value <= found for value in values) >= p * len(values) - 1e-6
+    assert sum(value < found for value in values) < p * len(values) + 1e-6
+
+
+@pytest.mark.parametrize(("p", "rank"), [(0.5, 50), (0.95, 95), (0.99, 99), (1.0, 100)])
+def test_nearest_rank_of_a_hundred_is_the_rank_itself(p, rank):
+    assert nearest_rank(np.arange(1.0, 101.0), p) == rank
+
+
+def test_only_requests_due_in_the_window_count(tmp_path):
+    samples = [(0, 0, contract.WARM_UP, 0.5, 900.0), *[(0, 0, 0, 1.5, 10.0)] * 20, (0, 0, contract.SET_UP, 2.0, 900.0)]
+    write(tmp_path, samples)
+
+    endpoint = measured(tmp_path, samples).endpoints["GET /a"]
+
+    assert endpoint.requests == 20
+    assert endpoint.metrics["p50"] == 10.0
+    assert endpoint.quantiles["1"] == 10.0
+
+
+def test_failures_count_as_infinitely_slow_and_stand_apart_as_well(tmp_path):
+    samples = [(0, 0, 0, 2.0, 10.0)] * 180 + [(0, Outcome.SERVER_ERROR, 0, 2.0, 0.5)] * 20
+    write(tmp_path, samples)
+
+    endpoint = measured(tmp_path, samples).endpoints["GET /a"]
+
+    assert endpoint.failures == 20
+    assert endpoint.outcomes == {"ok": 180, "server error": 20}
+    assert endpoint.metrics["p95"] == math.inf
+    assert (endpoint.metrics["p50"], endpoint.metrics["p95-ok"], endpoint.metrics["mean"]) == (10.0, 10.0, 10.0)
+    assert endpoint.metrics["failures"] == pytest.approx(0.1)
+    assert endpoint.metrics["rate"] == pytest.approx(18.0)
+
+
+def test_an_expected_rejection_is_an_answer_like_any_other(tmp_path):
+    samples = [(0, Outcome.EXPECTED_REJECTION, 0, 2.0, 10.0)] * 20
+    write(tmp_path, samples)
+
+    assert measured(tmp_path, samples).endpoints["GET /a"].failures == 0
+
+
+def test_a_percentile_that_too_few_requests_would_carry_is_not_printed(tmp_path):
+    samples = [(0, 0, 0, 2.0, 10.0)] * 129 + [(1, 0, 0, 2.0, 10.0)] * 130
+    write(tmp_path, samples)
+
+    endpoints = measured(tmp_path, samples).endpoints
+
+    assert endpoints["GET /a"].metrics["p95"] is None
+    assert endpoints["POST /b"].metrics["p95"] == 10.0
+    assert METRICS["p99"].minimum == 662
+
+
+def test_workers_number_endpoints_by_themselves_and_are_read_as_one(tmp_path):
+    write(tmp_path, [(0, 0, 0, 2.0, 1.0)] * 3)
+    write(tmp_path, [(0, 0, 0, 2.0, 2.0)] * 4, endpoints=(("POST", "/b"), ("GET", "/a")), worker=1)
+
+    rows, names = read_rows(tmp_path)
+    table = read_samples(tmp_path)
+
+    assert names == ["GET /a", "POST /b"]
+    assert len(rows) == 7
+    assert dict(table["endpoint"].value_counts()) == {"GET /a": 3, "POST /b": 4}
+    assert set(table["outcome"]) == {"ok"}
+
+
+def test_a_sample_takes_at_most_64_bytes():
+    assert DTYPE.itemsize == contract.SAMPLE.size <= 64
+
+
+@pytest.mark.parametrize("cut", [1, 45])
+def test_a_file_cut_in_the_middle_of_a_sample_is_refused(tmp_path, cut):
+    write(tmp_path, [(0, 0, 0, 2.0, 1.0)] * 2)
+    path = tmp_path / "samples-0.bin"
+    path.write_bytes(path.read_bytes()[:-cut])
+
+    with pytest.raises(LoadError, match="in the middle of a sample"):
+        read_rows(tmp_path)
+
+
+def failed_checks(measurement):
+    return {check.name for check in measurement.checks if not check.ok}
+
+
+@pytest.mark.parametrize(
+    ("changes", "failed"),
+    [
+        ({}, set()),
+        ({"started": 21}, {"lost-records"}),
+        ({"locust_count": 19}, {"lost-records"}),
+        ({"response_sum_ms": 6.0}, {"time-sum"}),
+        ({"complete": False, "problem": "the load was interrupted"}, {"complete"}),
+        ({"users_started": 1}, {"users-started"}),
+    ],
+)
+def test_whatever_the_records_do_not_agree_with_makes_the_run_invalid(tmp_path, changes, failed):
+    samples = [(0, 0, 0, 2.0, 10.0)] * 20
+    write(tmp_path, samples)
+
+    assert failed_checks(measured(tmp_path, samples, **changes)) == failed
+
+
+def test_a_window_without_requests_is_invalid(tmp_path):
+    samples = [(0, 0, contract.WARM_UP, 2.0, 10.0)]
+    write(tmp_path, samples)
+
+    measurement = measured(tmp_path, samples)
+
+    assert failed_checks(measurement) == {"requests"}
+    assert measurement.endpoints == {}
+
+
+def test_a_busy_generator_is_invalid_whatever_the_service_did(tmp_path):
+    samples = [(0, 0, 0, 2.0, 10.0)] * 20
+    busy = [
+        contract.Health(at_s=second, cpu=0.97, lag_ms=80.0, waiting=0, steal=0.2, users=2) for second in range(2, 12)
+    ]
+    write(tmp_path, samples, health=busy)
+
+    assert failed_checks(measured(tmp_path, samples)) == {"generator-cpu", "event-loop-lag", "steal"}
+
+
+def test_what_the_generator_did_before_the_window_does_not_count(tmp_path):
+    samples = [(0, 0, 0, 2.0, 10.0)] * 20
+    write(tmp_path, samples, health=[contract.Health(at_s=0.9, cpu=1.0, lag_ms=900.0, waiting=0, steal=0.9, users=2)])
+
+    assert not failed_checks(measured(tmp_path, samples))
+
+
+def test_the_timeline_has_a_line_for_each_second(tmp_path):
+    samples = [(0, 0, 0, 1.2, 10.0), (0, Outcome.TIMEOUT, 0, 1.4, 10.0), (0, 0, 0, 3.7, 30.0)]
+    write(tmp_path, samples)
+
+    assert measured(tmp_path, samples).timeline == (
+        (0.0, 2.0, 1.0, 10.0, math.inf),
+        (1.0, 0.0, 0.0, None, None),
+        (2.0, 1.0, 0.0, 30.0, 30.0),
+    )
