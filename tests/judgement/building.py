@@ -29,13 +29,9 @@ def several(endpoints):
 
 def group(*runs, requests=1000, failures=0, endpoint="GET /"):
     """A baseline whose runs, each on an occasion of its own, have these metrics."""
-    return Group(
-        fingerprint=FINGERPRINT,
-        runs=tuple(
-            Run(
-                occasion=str(number), commit="", date="2026-01-01",
-                endpoints={endpoint: EndpointValues(requests=requests, failures=failures, values={"p50": 10.0, "p95": 20.0, **values})},
-            )
-            for number, values in enumerate(runs)
-        ),
-    )  # fmt: skip
+
+    def run(number, values):
+        found = EndpointValues(requests=requests, failures=failures, values={"p50": 10.0, "p95": 20.0, **values})
+        return Run(occasion=str(number), commit="", date="2026-01-01", endpoints={endpoint: found})
+
+    return Group(fingerprint=FINGERPRINT, runs=tuple(run(number, values) for number, values in enumerate(runs)))

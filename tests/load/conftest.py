@@ -14,7 +14,10 @@ from locustfiles.ml_loadtest import contract
 
 from .web import serving
 
-HEADER = "import random, time, gevent\nfrom locust import FastHttpUser, HttpUser, User, TaskSet, constant, between, events, task\n"
+HEADER = (
+    "import random, time, gevent\n"
+    "from locust import FastHttpUser, HttpUser, User, TaskSet, constant, between, events, task\n"
+)
 
 
 @pytest.fixture

@@ -1,19 +1,20 @@
 """Real Locust, a real server, every request accounted for."""
 
-import os
-import re
 import signal
 import subprocess
-import threading
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
-from entrypoint.errors import LoadError, SettingsError
+from entrypoint.errors import SettingsError
 from entrypoint.load.measure import tail
 from locustfiles.ml_loadtest import contract
+
+from .conftest import HEADER
 
 PLAIN = """
 class Caller(FastHttpUser):
@@ -395,31 +396,15 @@ def test_requirements_that_contradict_our_lock_are_refused(load, tmp_path):
 
 def test_an_orphaned_locust_stops_by_itself(tmp_path, web):
     """The conductor is killed: within a second or two its load must end."""
-    script = tmp_path / "conductor.py"
-    (tmp_path / "users.py").write_text(
-        "from locust import FastHttpUser, constant, task\n" + PLAIN.replace("between(0.02, 0.05)", "constant(0.05)")
-    )
-    script.write_text(
-        f"import os, pathlib\nfrom entrypoint.load import locust\nfrom entrypoint.load.interpreter import locust_python\n"
-        f"from entrypoint.load.measure import measure\nfrom entrypoint.load.plan import make_plan\n"
-        f"from entrypoint.settings.model import Load\nfrom locustfiles.ml_loadtest import contract\n"
-        f"root = pathlib.Path({str(tmp_path)!r})\n"
-        f"load = Load.model_validate({{'locustfile': root / 'users.py', 'users': 1, 'duration': '60s', 'warm-up': '1s'}})\n"
-        f"launch = locust.Launch(python=locust_python(None, {{}}), locustfile=load.locustfile, exchange=root / 'x', folder=root / 'l',\n"
-        f"    root=root, environment=locust.select_environment(dict(os.environ), []))\n"
-        f"measure(launch, make_plan(load, (contract.Target('candidate', {web.url!r}),)))\n"
-    )
-    import sys
-
-    conductor = subprocess.Popen([sys.executable, str(script)])
+    (tmp_path / "users.py").write_text(HEADER + PLAIN)
+    script = Path(__file__).with_name("conductor.py")
+    conductor = subprocess.Popen([sys.executable, str(script), str(tmp_path), web.url])
     try:
         wait_for(lambda: web.asked["/a"] > 5)
-        locusts = [child.pid for child in psutil.Process(conductor.pid).children()]
+        locusts = psutil.Process(conductor.pid).children()
         conductor.kill()
         conductor.wait()
-        wait_for(
-            lambda: not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in locusts), 15
-        )
+        wait_for(lambda: not any(locust.is_running() and locust.status() != "zombie" for locust in locusts))
     finally:
         conductor.kill()
 

@@ -107,7 +107,8 @@ def test_shorthands_lay_thresholds_over_those_of_the_file(tmp_path):
 
 
 def test_limits_are_read_in_the_metric_s_unit(tmp_path):
-    text = "service: {command: serve}\nload: {locustfile: a.py}\nthresholds:\n  - {p95: {max: 0.25s}, failures: {max: 1%}, rate: {min: 90}}\n"
+    limits = "thresholds:\n  - {p95: {max: 0.25s}, failures: {max: 1%}, rate: {min: 90}}\n"
+    text = f"service: {{command: serve}}\nload: {{locustfile: a.py}}\n{limits}"
     metrics = read(tmp_path, text).config.thresholds[0].metrics
 
     assert (metrics["p95"].max, metrics["failures"].max, metrics["rate"].min) == (pytest.approx(250), 0.01, 90)
@@ -119,13 +120,11 @@ def test_limits_are_read_in_the_metric_s_unit(tmp_path):
         ("a: [", "not valid YAML"),
         ("- a\n", "should hold keys and values"),
         ("load: {users: 1}\nload: {users: 2}\n", "line 2 gives `load` again; it stands at line 1"),
-        ("a: &x [*x]\n", "not valid YAML|there is no such key|recursive"),
     ],
 )
 def test_files_that_are_no_settings_are_refused_with_a_sentence(text, message):
     with pytest.raises(SettingsError, match=message):
         parse_document(text, "loadtest.yml")
-        raise SettingsError("not valid YAML")  # a recursive alias may parse; validation refuses it
 
 
 def test_a_named_file_that_is_missing_is_said(tmp_path):
