@@ -40,7 +40,9 @@ def announce(announcement: Announcement, workflow: Workflow) -> None:
     if announcement.log:
         with workflow.untrusted("last lines of the log") as show:
             show(announcement.log)
-    speak = {Tone.ERROR: workflow.error, Tone.WARNING: workflow.warning, Tone.NOTICE: workflow.notice}[announcement.tone]
+    speak = {Tone.ERROR: workflow.error, Tone.WARNING: workflow.warning, Tone.NOTICE: workflow.notice}[
+        announcement.tone
+    ]
     for sentence in announcement.sentences:
         speak(sentence, title=announcement.title)
     for name, value in announcement.outputs.items():
