@@ -4,6 +4,10 @@ import time
 from collections.abc import Callable
 from typing import IO
 
+from rich.console import Console as Terminal
+from rich.status import Status
+from rich.text import Text
+
 from entrypoint.judgement.wording import figure
 from locustfiles.ml_loadtest.contract import Progress
 
@@ -19,40 +23,41 @@ class Console:
     """
 
     def __init__(self, stream: IO[str], say: Callable[[str], None]) -> None:
-        self._stream = stream
+        self._terminal = Terminal(file=stream)
         self._say = say
-        self._is_terminal = stream.isatty()
         self._last = float("-inf")
         self._phase = ""
-        self._live = False
+        self._live: Status | None = None
 
     def say(self, text: str) -> None:
         """One line."""
-        self._clear()
+        if self._live:
+            self._live.stop()
+            self._live = None
         self._say(text)
 
     def progress(self, progress: Progress) -> None:
         """Show how the load is going."""
         line = describe(progress)
-        if self._is_terminal:
-            self._clear()
-            self._stream.write(line)
-            self._live = True
+        if self._terminal.is_terminal:
+            self._show_live(line)
         elif progress.phase != self._phase or time.monotonic() - self._last >= _EVERY_S:
-            self._stream.write(line + "\n")
+            self._say(line)
             self._last = time.monotonic()
         self._phase = progress.phase
-        self._stream.flush()
 
-    def _clear(self) -> None:
-        if self._live:
-            self._stream.write("\r\x1b[K")
-            self._live = False
+    def _show_live(self, line: str) -> None:
+        if self._live is None:
+            self._live = self._terminal.status(Text(line))
+            self._live.start()
+        self._live.update(Text(line))
 
 
 def describe(progress: Progress) -> str:
     """A second of the load in one line."""
     times = f"p50 {figure(progress.p50_ms, 'ms')}, p95 {figure(progress.p95_ms, 'ms')}"
-    left = f"{progress.left_s:.0f} s left" if progress.left_s < 3600 else ""
     failed = f", {progress.failures} failed in the last 5 s" if progress.failures else ""
-    return f"  {progress.phase:<9} {left:>10}, {progress.users} users, {progress.rate:.0f} requests/s, {times}{failed}"
+    users = f"{progress.users} user{'s' * (progress.users != 1)}"
+    return (
+        f"  {progress.phase:<9} {progress.left_s:3.0f} s left, {users}, {progress.rate:.0f} requests/s, {times}{failed}"
+    )
