@@ -1,6 +1,7 @@
 """A service that docker compose starts, in a project of its own beside any other copy of it."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -43,9 +44,8 @@ class ComposeService:
         self._publisher = ""
         self._seen: list[Container] = []
         self._looked = 0.0
-        docker = Docker({**place.environment, **_for_interpolation(service)}, claim.folder)
-        self._files = ComposeFiles(service, place, docker, say)
-        self._ours = docker.for_our_project()
+        self._docker = Docker({**place.environment, **_for_interpolation(service)}, place.root)
+        self._files = ComposeFiles(service, place, self._docker, say)
 
     def prepare(self) -> None:
         """Read the compose files, rewrite them, build and pull the images."""
@@ -56,7 +56,7 @@ class ComposeService:
             self._say(note)
         self._file.touch(mode=0o600)
         self._file.write_text(json.dumps(isolation.model, ensure_ascii=False), encoding="utf-8")
-        self._ours.require_engine()
+        self._docker.require_engine()
         self._claim.begin_project()
         services: Mapping[str, Any] = isolation.model["services"]
         if built := [name for name, described in services.items() if described.get("build")]:
@@ -82,7 +82,7 @@ class ComposeService:
         """
         if time.monotonic() - self._looked < _LOOK_EVERY_S:
             return self.url
-        self._seen = self._ours.containers(self._claim.project)
+        self._seen = self._docker.containers(self._claim.project)
         self._looked = time.monotonic()
         if failed := containers.first_failure(self._seen, self._service.service):
             raise self._ended(failed)
@@ -98,12 +98,12 @@ class ComposeService:
     def log_tail(self) -> str:
         """The last lines that the service printed."""
         wanted = [found for found in self._seen if found.service == self._service.service]
-        return "\n".join(self._ours.last_log_lines(found) for found in wanted)
+        return "\n".join(self._docker.last_log_lines(found) for found in wanted)
 
     def save_logs(self) -> None:
         """Write the end of each service's log."""
         if self._file.exists():
-            self._ours.save_logs(self._ours.containers(self._claim.project), self._place.logs)
+            self._docker.save_logs(self._docker.containers(self._claim.project), self._place.logs)
 
     def release(self) -> None:
         """Nothing is held."""
@@ -114,7 +114,7 @@ class ComposeService:
         Raises:
             ServiceError: the engine does not answer any more.
         """
-        return containers.faults(self._seen, self._ours.containers(self._claim.project), self._service.service)
+        return containers.faults(self._seen, self._docker.containers(self._claim.project), self._service.service)
 
     def facts(self) -> dict[str, str]:
         """The launcher and the image id of each service."""
@@ -129,13 +129,13 @@ class ComposeService:
         words = [*self._files.shared_arguments(), "--project-name", self._claim.project, "--file", str(self._file)]
         words += ["--progress", "plain", *arguments]
         if log is None:
-            return self._ours.run(*words, timeout_s=timeout_s)
+            return self._docker.run(*words, timeout_s=timeout_s)
         with log.open("ab") as output:
-            return self._ours.run(*words, timeout_s=timeout_s, output=output)
+            return self._docker.run(*words, timeout_s=timeout_s, output=output)
 
     def _without_image(self, services: Mapping[str, Any]) -> list[str]:
         absent = {image for image in {service.get("image", "") for service in services.values()} if image}
-        absent = {image for image in absent if not self._ours.has_image(image)}
+        absent = {image for image in absent if not self._docker.has_image(image)}
         return [
             name
             for name, service in services.items()
@@ -167,12 +167,12 @@ class ComposeService:
             if failed.exit_code == 0
             else "Its last lines say why.",
             remedy=f"All that it printed is in {failed.service}.log.",
-            log=self._ours.last_log_lines(failed),
+            log=self._docker.last_log_lines(failed),
         )
 
     def _not_up(self, outcome: Outcome, deadline: Deadline) -> ServiceError:
         """Why `up` failed: a service's own end says more than compose's words for it."""
-        self._seen = self._ours.containers(self._claim.project)
+        self._seen = self._docker.containers(self._claim.project)
         if failed := containers.first_failure(self._seen, self._service.service):
             return self._ended(failed)
         if sick := next((found for found in self._seen if found.unhealthy), None):
@@ -180,7 +180,7 @@ class ComposeService:
                 f"The compose service `{sick.service}` is unhealthy, and another one waits for it.",
                 cause="Its healthcheck fails; its last lines may say why.",
                 remedy=f"All that it printed is in {sick.service}.log.",
-                log=self._ours.last_log_lines(sick),
+                log=self._docker.last_log_lines(sick),
             )
         if outcome.timed_out:
             what = f"The services of {self._files} were not started within {deadline.seconds:g} s (`ready.timeout`)."
@@ -204,9 +204,14 @@ def _for_interpolation(service: model.Service) -> dict[str, str]:
     return {name: str(value) for name, value in service.environment.items() if name in kept}
 
 
+_KNOWN_CAUSES = {
+    "overlaps": "A network of the file has a fixed subnet, which another network of this machine has taken.",
+    r"declared as external|external volume|network \S+ not found": (
+        "The file uses an external network or volume, and an earlier step has to create it."
+    ),
+    "port is already allocated|address already in use": "Another program took the port in the same moment.",
+}
+
+
 def _known_cause(printed: str) -> str:
-    if "overlaps with other one" in printed:
-        return "A network of the file has a fixed subnet, which another copy of the project has taken."
-    if "declared as external" in printed:
-        return "The file uses a network or volume that an earlier step has to create."
-    return ""
+    return next((cause for pattern, cause in _KNOWN_CAUSES.items() if re.search(pattern, printed)), "")

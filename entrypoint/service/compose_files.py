@@ -19,7 +19,7 @@ class ComposeFiles:
     Args:
         service: the settings.
         place: the surroundings.
-        docker: docker with the user's own environment, which may name profiles and a project.
+        docker: docker with an environment that may name variables and profiles.
         say: told of compose's warnings.
     """
 

@@ -18,8 +18,8 @@ _NO_ENGINE = re.compile(
 _NO_COMPOSE = re.compile(
     "is not a docker command|unknown docker command|unknown shorthand flag|unknown flag: --project-", re.I
 )
-# A file, a project or profiles that the environment names belong to the user's own project.
-_USERS_PROJECT = ("COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_ENV_FILES")
+# With a name alone, compose still reads the files that these name, and fails if they are not where it looks.
+_USERS_FILES = ("COMPOSE_FILE", "COMPOSE_ENV_FILES")
 _LOG_LINES = "50000"
 _STOP_S = "3"
 
@@ -29,7 +29,7 @@ class Docker:
 
     Args:
         environment: the whole environment of every command.
-        cwd: where they run; a folder without a compose file or an `.env`, which compose would read unasked.
+        cwd: where they run; compose reads an `.env` that lies there.
     """
 
     def __init__(self, environment: Mapping[str, str], cwd: Path) -> None:
@@ -56,10 +56,10 @@ class Docker:
             _refuse_missing(outcome)
         return outcome
 
-    def for_our_project(self) -> "Docker":
-        """The same without what the environment says of the user's own project."""
-        kept = {name: value for name, value in self._environment.items() if name not in _USERS_PROJECT}
-        return Docker(kept, self._cwd)
+    def without_files(self) -> "Docker":
+        """The same for a project that has a name and no files any more."""
+        kept = {name: value for name, value in self._environment.items() if name not in _USERS_FILES}
+        return Docker(kept, Path("/"))
 
     def require_engine(self) -> None:
         """Ask the engine for its version.
@@ -82,9 +82,13 @@ class Docker:
         )
         if not listed.succeeded:
             raise _no_engine(listed)
-        ids = listed.out.split()
+        if not (ids := listed.out.split()):
+            return []
         # One that was removed meanwhile makes inspect fail, and it still prints the others.
-        return containers.parse(self.run("inspect", *ids, timeout_s=20).out) if ids else []
+        inspected = self.run("inspect", *ids, timeout_s=20)
+        if inspected.timed_out:
+            raise _no_engine(inspected)
+        return containers.parse(inspected.out)
 
     def has_image(self, image: str) -> bool:
         """Whether the engine has an image of that name."""
@@ -119,7 +123,7 @@ class Docker:
         """
         if running := [found.id for found in self.containers(project) if not found.has_ended]:
             self.run("stop", "-t", _STOP_S, *running, timeout_s=20)
-        outcome = self.run(
+        outcome = self.without_files().run(
             *("compose", "--project-name", project, "--progress", "plain"),
             *("down", "--volumes", "--remove-orphans", "--timeout", "0"),
             timeout_s=60,

@@ -26,9 +26,8 @@ def take_down(entry: Entry, environment: Mapping[str, str]) -> list[str]:
 
 
 def _containers_down(entry: Entry, environment: Mapping[str, str]) -> list[str]:
-    folder = Path(entry.folder)
     try:
-        return Docker(environment, folder if folder.is_dir() else Path("/")).for_our_project().down(entry.project)
+        return Docker(environment, Path("/")).down(entry.project)
     except ServiceError as error:
         return [f"The compose project {entry.project} may still be there: {error.what}"]
 
