@@ -27,6 +27,7 @@ from entrypoint.report.result import Compared, Environment, Look, Result
 from entrypoint.service import Place, Target, running
 from entrypoint.service.target import Fault
 from entrypoint.settings.model import CompareWith
+from entrypoint.settings.plausible import refuse_impossible
 from entrypoint.settings.reading import Settings
 from locustfiles.ml_loadtest import contract
 
@@ -82,6 +83,7 @@ def run(settings: Settings, console: Console) -> Result:
 def prepare(settings: Settings) -> Known:
     """Read all that can be wrong before anything is started."""
     settings.runner.refuse_unsafe_event()
+    refuse_impossible(settings.config)
     for name in _OURS:
         old = settings.out / name
         shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)

@@ -3,10 +3,10 @@
 from entrypoint.baseline import runs
 from entrypoint.baseline.file import read_baseline
 from entrypoint.console import Console
-from entrypoint.errors import SettingsError
 from entrypoint.load import plan
 from entrypoint.measurement.metrics import METRICS
 from entrypoint.settings.model import CompareWith, Service
+from entrypoint.settings.plausible import refuse_impossible
 from entrypoint.settings.quantities import show_duration
 from entrypoint.settings.reading import Settings
 
@@ -17,9 +17,8 @@ def check(settings: Settings, console: Console) -> None:
     Raises:
         SettingsError: for a file that is missing, or a plan that cannot be carried out.
     """
+    refuse_impossible(settings.config)
     load = settings.config.load
-    if mistakes := missing_files(settings) + impossible(settings):
-        raise SettingsError("This plan cannot be carried out:\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
     load_plan = plan.make_plan(load, ())
     ramp = load_plan.users / load_plan.spawn_rate
     shortest, longest = ramp + load.warm_up.min_s + load.duration_s, ramp + load.warm_up.max_s + load.duration_s
@@ -36,33 +35,6 @@ def check(settings: Settings, console: Console) -> None:
         console.say(
             f"requests    about {expected:.0f}; were they all of one endpoint, {', '.join(printable) or 'no percentile'}"
         )
-
-
-def missing_files(settings: Settings) -> list[str]:
-    """Files that the settings name and that are not there."""
-    service, load = settings.config.service, settings.config.load
-    named = [
-        *[("compose-file", path) for path in service.compose_file],
-        *[("env-file", path) for path in service.env_file],
-        ("ca", service.ca),
-        ("locustfile", load.locustfile),
-        ("requirements", load.requirements),
-    ]
-    return [
-        f"`{key}` names {path}, which is not a file." for key, path in named if path is not None and not path.is_file()
-    ]
-
-
-def impossible(settings: Settings) -> list[str]:
-    """Plans that no run can carry out."""
-    load = settings.config.load
-    ramp = load.users / (load.spawn_rate or load.users)
-    if load.spawn_rate and ramp > load.warm_up.max_s:
-        return [
-            f"`spawn-rate` of {load.spawn_rate:g} a second needs {ramp:.0f} s to start {load.users} users, longer than the "
-            f"longest warm-up of {show_duration(load.warm_up.max_s)}; raise spawn-rate or warm-up."
-        ]
-    return []
 
 
 def _describe(service: Service) -> str:

@@ -1,0 +1,287 @@
+"""The whole line by the command line: a real service as a process, real Locust, every file of the results."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from entrypoint.measurement.samples import read_samples
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = Path(sys.executable).with_name("ml-loadtest")
+FILES = {"result.json", "summary.md", "comment.md", "report.html", "junit.xml", "samples", "locust", "service"}
+
+SERVER = """
+import os, sys, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    asked = 0
+    def do_GET(self):
+        Handler.asked += 1
+        if os.environ.get("DIE_AFTER") and Handler.asked > int(os.environ["DIE_AFTER"]):
+            os._exit(3)
+        time.sleep(0.004 + float(os.environ.get("DELAY_MS", "0")) / 1000)
+        status = 500 if os.environ.get("BROKEN") and Handler.asked > 3 else 200
+        self.send_response(status)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *_):
+        pass
+
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+USERS = """
+from locust import FastHttpUser, constant, task
+
+class Caller(FastHttpUser):
+    wait_time = constant(0.02)
+
+    @task
+    def ask(self):
+        self.client.get("/predict")
+"""
+CONFIG = """
+suite: line
+service: {command: "%s server.py {port}", ready: {timeout: 20s}}
+load: {locustfile: users.py, users: 4, duration: 3s, warm-up: 1s}
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with a service, a locustfile and settings."""
+    (tmp_path / "server.py").write_text(SERVER)
+    (tmp_path / "users.py").write_text(USERS)
+    (tmp_path / "loadtest.yml").write_text(CONFIG % sys.executable)
+    return tmp_path
+
+
+def environment(project, **more):
+    """Ours without anything of a runner's, and with leftovers noted apart from everybody else's."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("GITHUB_", "LT_", "RUNNER_", "ACTIONS_"))
+    }
+    (project / "tmp").mkdir(exist_ok=True)
+    return {**kept, "TMPDIR": str(project / "tmp"), **more}
+
+
+def ml_loadtest(project, *arguments, **more):
+    done = subprocess.run(
+        [PROGRAM, *arguments],
+        cwd=project,
+        env=environment(project, **more),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def result(project, name="results"):
+    return json.loads((project / name / "result.json").read_text())
+
+
+def nothing_left(project):
+    """No process of ours is alive, and the ledger is empty."""
+    alive = [
+        p
+        for p in psutil.process_iter(["cmdline", "cwd"])
+        if str(project) in str(p.info["cwd"]) or "server.py" in str(p.info["cmdline"])
+    ]
+    ours = [p for p in alive if p.pid != os.getpid() and p.status() != "zombie" and str(project) in str(p.info["cwd"])]
+    ledger = list((project / "tmp").rglob("*.json"))
+    return not ours and not ledger
+
+
+def test_a_run_leaves_every_file_exit_code_zero_and_nothing_else(project):
+    code, output = ml_loadtest(project, "run")
+
+    assert code == 0, output
+    assert {path.name for path in (project / "results").iterdir()} == FILES
+    assert result(project)["verdict"] == "no-baseline"
+    assert "requests/s" in output
+    assert nothing_left(project)
+    assert not (project / ".loadtest").exists()
+
+
+def test_percentiles_in_the_result_are_those_of_the_samples_by_nearest_rank(project):
+    ml_loadtest(project, "run")
+
+    samples = read_samples(project / "results" / "samples")
+    window = samples[samples["segment"] >= 0]
+    times = np.sort(np.where(window["outcome"] == "ok", window["response_ms"], np.inf))
+    found = result(project)["measurement"]["endpoints"]["GET /predict"]
+    assert found["requests"] == len(times)
+    for key, p in {"p50": 0.50, "p90": 0.90, "p95": 0.95}.items():
+        assert found["metrics"][key] == times[math.ceil(p * len(times)) - 1]
+
+
+def test_calibrate_then_unchanged_then_slowed_then_accepted(project):
+    code, output = ml_loadtest(project, "calibrate", "--runs", "1")
+    assert code == 0, output
+    assert "All runs of one job are one occasion" in output
+    assert len(json.loads((project / ".loadtest/baseline.json").read_text())["groups"][0]["runs"]) == 1
+
+    code, output = ml_loadtest(project, "run")
+    assert code == 0, output
+    assert result(project)["verdict"] in {"inconclusive", "pass"}
+    assert result(project)["changes"]
+
+    code, output = ml_loadtest(project, "run", "--out", "slow", DELAY_MS="100")
+    slow = result(project, "slow")
+    accused = [change for change in slow["changes"] if change["status"] == "regressed"]
+    assert (code, slow["verdict"]) == (1, "regression"), output
+    assert ("GET /predict", "p50") in {(change["endpoint"], change["metric"]) for change in accused}
+    assert "GET /predict" in slow["reasons"][0]["text"]
+
+    assert ml_loadtest(project, "compare", "results", "slow")[0] == 1
+    assert ml_loadtest(project, "compare", ".loadtest/baseline.json", "results")[0] == 0
+    code, output = ml_loadtest(project, "accept", "--from", "slow")
+    assert (code, "--even-if-slower" in output) == (1, True)
+    assert ml_loadtest(project, "accept", "--from", "slow", "--even-if-slower")[0] == 0
+    runs = json.loads((project / ".loadtest/baseline.json").read_text())["groups"][0]["runs"]
+    assert [run["slower"] for run in runs] == [False, True]
+    assert nothing_left(project)
+
+
+def test_failures_fail_the_build_before_any_latency(project):
+    code, output = ml_loadtest(project, "run", BROKEN="1")
+
+    assert (code, result(project)["verdict"]) == (1, "limit-exceeded"), output
+    assert "failures of GET /predict is 100.00%" in result(project)["reasons"][0]["text"]
+    assert result(project)["measurement"]["endpoints"]["GET /predict"]["metrics"]["p50"] == "Infinity"
+    assert ml_loadtest(project, "accept")[0] == 1
+
+
+def test_a_service_that_dies_has_failed_and_is_not_an_invalid_run(project):
+    code, output = ml_loadtest(project, "run", DIE_AFTER="150")
+
+    found = result(project)
+    assert (code, found["verdict"]) == (1, "limit-exceeded"), output
+    assert any(reason["code"].startswith("service-") for reason in found["reasons"])
+    assert nothing_left(project)
+
+
+def test_a_service_that_never_becomes_ready_asserts_nothing(project):
+    code, output = ml_loadtest(project, "run", "--command", "sleep 60", "--ready-timeout", "1s")
+
+    found = result(project)
+    assert (code, found["verdict"], found["reasons"][0]["code"]) == (3, "invalid", "service-not-ready"), output
+    assert (project / "results/report.html").exists()
+    assert ml_loadtest(project, "accept")[0] == 3
+    assert nothing_left(project)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--users", "many"], "`--users`"),
+        (["run", "--locustfile", "none.py"], "`locustfile` names"),
+        (["run", "--baseline", "server.py"], "is not JSON"),
+        (["run", "--config", "none.yml"], "`none.yml` does not exist"),
+        (["run", "--spawn-rate", "0.1"], "raise spawn-rate or warm-up"),
+        (["check", "--command", ""], "got none of them"),
+        (["accept", "--from", "nowhere"], "There is no result at"),
+        (["compare", "nowhere", "nowhere"], "There is no result at"),
+        (["report", "--from", "nowhere"], "There is no result at"),
+        (["run", "--nonsense"], "No such option"),
+    ],
+)
+def test_a_mistake_is_exit_code_two_with_a_sentence_and_no_traceback(project, arguments, message):
+    code, output = ml_loadtest(project, *arguments)
+
+    assert (code, message in output, "Traceback" in output) == (2, True, False), output
+    assert nothing_left(project)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("phase", ["warm-up", "measuring"])
+def test_a_cancelled_run_takes_everything_down_and_keeps_its_samples(project, number, code, phase):
+    process = subprocess.Popen(
+        [PROGRAM, "run", "--duration", "60s", "--warm-up", "3s"],
+        cwd=project, env=environment(project, PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if phase in line:
+            break
+    time.sleep(0.3)
+    process.send_signal(number)
+    process.stdout.read()
+
+    assert process.wait(timeout=30) == code
+    assert result(project)["verdict"] == "invalid"
+    assert list((project / "results/samples").glob("samples-*.bin"))
+    assert nothing_left(project)
+
+
+def test_a_killed_conductor_s_leftovers_are_taken_down_by_teardown(project):
+    process = subprocess.Popen(
+        [PROGRAM, "run", "--duration", "60s"], cwd=project, env=environment(project), stdout=subprocess.PIPE, text=True
+    )
+    for line in process.stdout:
+        if "loading" in line:
+            break
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+    assert not nothing_left(project)
+    code, output = ml_loadtest(project, "teardown")
+    assert (code, "took down 1 leftover of suite line" in output) == (0, True), output
+    deadline = time.monotonic() + 10
+    while not nothing_left(project) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert nothing_left(project)
+    assert "nothing was left" in ml_loadtest(project, "teardown")[1]
+
+
+def test_the_run_s_own_timeout_ends_it_in_order(project):
+    code, output = ml_loadtest(project, "run", "--duration", "60s", "--timeout", "4s")
+
+    assert (code, result(project)["reasons"][0]["code"]) == (3, "timeout"), output
+    assert nothing_left(project)
+
+
+def test_check_prints_the_plan_and_loads_nothing(project):
+    code, output = ml_loadtest(project, "check")
+
+    assert code == 0, output
+    assert "closed load, 4 users at 4/s, 3 s measured" in output
+    assert "takes" in output
+    assert not (project / "results").exists()
+
+
+def test_what_init_writes_is_a_plan_that_check_accepts(project):
+    (project / "loadtest.yml").unlink()
+    (project / "compose.yml").write_text("services:\n  model:\n    image: x\n    ports: ['9000:8080']\n")
+
+    assert ml_loadtest(project, "init")[0] == 0
+    code, output = ml_loadtest(project, "check")
+    assert code == 0, output
+    assert "compose, compose.yml, model on port 8080" in output
+    code, output = ml_loadtest(project, "init")
+    assert (code, "exists already" in output) == (2, True)
+
+
+def test_help_answers_at_once():
+    times = []
+    for _ in range(5):
+        began = time.monotonic()
+        subprocess.run([PROGRAM, "--help"], capture_output=True, check=True)
+        times.append(time.monotonic() - began)
+
+    assert min(times) < 0.5
