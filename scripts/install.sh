@@ -15,6 +15,10 @@ for name in $(compgen -e); do
     PIP_* | UV_* | PYTHON* | VIRTUAL_ENV) unset "$name" ;;
   esac
 done
+if [[ -n ${PIP_INDEX_URL:-} && -z ${UV_INDEX_URL:-} ]]; then
+  export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}
+fi
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 
 attempt() { # registries fail now and then: three tries, a little apart
   local n
@@ -24,6 +28,16 @@ attempt() { # registries fail now and then: three tries, a little apart
     sleep $((n * 3))
   done
   return 1
+}
+
+with_uv() {
+  "$uv" venv --quiet --no-config --python "$python" "$folder" &&
+    attempt "$uv" pip install --quiet --no-config --python "$folder/bin/python" --require-hashes --only-binary :all: -r "$lock"
+}
+
+with_pip() {
+  "$python" -I -m venv --clear "$folder" &&
+    attempt "$folder/bin/python" -I -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r "$lock"
 }
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -41,11 +55,7 @@ if [[ -z $uv ]]; then
 fi
 
 rm -rf "$folder"
-if [[ -n $uv ]]; then
-  "$uv" venv --quiet --no-config --python "$python" "$folder"
-  attempt "$uv" pip install --quiet --no-config --python "$folder/bin/python" --require-hashes --only-binary :all: -r "$lock"
-else
-  "$python" -I -m venv "$folder"
-  attempt "$folder/bin/python" -I -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r "$lock"
+if [[ -z $uv ]] || ! with_uv; then # uv does not read pip's own configuration, where a company may name its mirror
+  with_pip
 fi
 cp "$lock" "$stamp"

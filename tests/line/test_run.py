@@ -177,7 +177,7 @@ def test_a_service_that_dies_has_failed_and_is_not_an_invalid_run(project):
 
 
 def test_a_service_that_never_becomes_ready_asserts_nothing(project):
-    code, output = ml_loadtest(project, "run", "--command", "sleep 60", "--ready-timeout", "1s")
+    code, output = ml_loadtest(project, "run", "--command", "sleep 60 {port}", "--ready-timeout", "1s")
 
     found = result(project)
     assert (code, found["verdict"], found["reasons"][0]["code"]) == (3, "invalid", "service-not-ready"), output
@@ -220,9 +220,9 @@ def test_a_cancelled_run_takes_everything_down_and_keeps_its_samples(project, nu
             break
     time.sleep(0.3)
     process.send_signal(number)
-    process.stdout.read()
+    process.communicate(timeout=30)
 
-    assert process.wait(timeout=30) == code
+    assert process.returncode == code
     assert result(project)["verdict"] == "invalid"
     assert list((project / "results/samples").glob("samples-*.bin"))
     assert nothing_left(project)

@@ -15,6 +15,7 @@ import pytest
 from entrypoint.service import Place
 from entrypoint.service.process_tree import MARK
 from entrypoint.settings import model
+from tests.engine import engine_or_skip
 
 SERVER = """
 import http.server, json, os, sys, time
@@ -100,18 +101,8 @@ def marked(place: Place, name: str = "candidate") -> list[int]:
 
 @pytest.fixture(scope="session")
 def docker_engine() -> None:
-    """Skip without an engine, and fail instead where ML_LOADTEST_REQUIRE_DOCKER says that there must be one."""
-    command = ["docker", "version", "--format", "{{.Server.Version}}"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-        why = "" if answer.returncode == 0 else answer.stderr.strip()
-    except (OSError, subprocess.TimeoutExpired) as error:
-        why = str(error)
-    if not why:
-        return
-    if os.environ.get("ML_LOADTEST_REQUIRE_DOCKER"):
-        pytest.fail(f"no docker engine answers: {why}")
-    pytest.skip(f"no docker engine answers: {why}")
+    """Skip without an engine, and fail instead where one was promised."""
+    engine_or_skip()
 
 
 def docker(*arguments: str, cwd: Path | None = None) -> str:
