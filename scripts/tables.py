@@ -40,7 +40,19 @@ def metrics_table() -> str:
         change = f"{metric.max_change:.0%}" if metric.max_change is not None else ""
         floor = figure(metric.floor, metric.unit) if metric.floor else ""
         limit = f"{metric.limit:.0%}" if metric.limit is not None else ""
-        rows.append((f"`{metric.key}`", metric.label, metric.unit, worse, "yes" if metric.gate else "", change, floor, limit, str(metric.minimum)))
+        rows.append(
+            (
+                f"`{metric.key}`",
+                metric.label,
+                metric.unit,
+                worse,
+                "yes" if metric.gate else "",
+                change,
+                floor,
+                limit,
+                str(metric.minimum),
+            )
+        )
     head = ("Metric", "What", "Unit", "Worse", "Gates", "Allowed change", "Floor", "Limit", "Printed from")
     return _table(head, rows)
 
@@ -48,13 +60,17 @@ def metrics_table() -> str:
 def inputs_table() -> str:
     """The action's inputs, from action.yml."""
     inputs = _action()["inputs"]
-    return _table(("Input", "What it says"), [(f"`{name}`", _cell(entry["description"])) for name, entry in inputs.items()])
+    return _table(
+        ("Input", "What it says"), [(f"`{name}`", _cell(entry["description"])) for name, entry in inputs.items()]
+    )
 
 
 def outputs_table() -> str:
     """The action's outputs, from action.yml."""
     outputs = _action()["outputs"]
-    return _table(("Output", "What it holds"), [(f"`{name}`", _cell(entry["description"])) for name, entry in outputs.items()])
+    return _table(
+        ("Output", "What it holds"), [(f"`{name}`", _cell(entry["description"])) for name, entry in outputs.items()]
+    )
 
 
 TABLES = {
