@@ -178,18 +178,12 @@ def report(source: str) -> int:
 @click.option(
     "--artifact-url", default=lambda: os.environ.get("LT_ARTIFACT_URL", ""), help="Link to the uploaded results."
 )
-@click.option(
-    "--comment", "mode", default=None, help="always, on-change, on-failure or never; from --config if not given."
-)
-@_with_config
-def comment(source: str, artifact_url: str, mode: str | None, config: str | None) -> int:
+def comment(source: str, artifact_url: str) -> int:
     """Post or update the pull request comment of a finished run. Never fails the build."""
     from entrypoint.commands.comment import comment as post
-    from entrypoint.settings.reading import comment_mode
 
     runner, workflow = _workflow()
-    wanted = comment_mode(mode, config, os.environ, Path.cwd())
-    post(Path(source), runner, workflow, mode=wanted, artifact_url=artifact_url)
+    post(Path(source), runner, workflow, artifact_url=artifact_url)
     return ExitCode.OK
 
 

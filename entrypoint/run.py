@@ -210,6 +210,7 @@ def conclude(
         looks=(Look(look=1, measured_s=measurement.window_s, unresolved=unresolved),) if measurement else (),
         environment=_environment(known, measured),
         timing={stage: round(seconds, 3) for stage, seconds in known.timing.items()},
+        comment=settings.config.report.comment,
         reproduce=settings.reproduce,
         problem=str(problem) if problem else "",
         log=problem.log if problem else "",

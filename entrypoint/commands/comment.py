@@ -14,22 +14,22 @@ from entrypoint.settings.runner import Runner
 _UNCHANGED = (Outcome.PASS, Outcome.NO_BASELINE, Outcome.INCONCLUSIVE)
 
 
-def comment(folder: Path, runner: Runner, workflow: Workflow, *, mode: CommentMode, artifact_url: str) -> None:
+def comment(folder: Path, runner: Runner, workflow: Workflow, *, artifact_url: str) -> None:
     """Post the comment; whatever stands in the way becomes a warning."""
     try:
         result = read_result(folder)
     except LoadTestError as error:
         workflow.notice(f"No comment: {error}", title="ml-loadtest")
         return
-    outcome = _post(result, runner, mode, artifact_url)
+    outcome = _post(result, runner, artifact_url)
     if outcome.warning:
         workflow.warning(outcome.warning, title="ml-loadtest: no comment")
     workflow.say(outcome.note or f"Comment {outcome.action.value}: {outcome.url}".rstrip(": "))
     workflow.output("comment-url", outcome.url)
 
 
-def _post(result: Result, runner: Runner, mode: CommentMode, artifact_url: str) -> CommentOutcome:
-    if mode is CommentMode.NEVER:
+def _post(result: Result, runner: Runner, artifact_url: str) -> CommentOutcome:
+    if result.comment is CommentMode.NEVER:
         return CommentOutcome(note="No comment, as `comment: never` says.")
-    wants = wanted(mode, changed=result.verdict not in _UNCHANGED, failed=result.exit_code != 0)
+    wants = wanted(result.comment, changed=result.verdict not in _UNCHANGED, failed=result.exit_code != 0)
     return post_comment(runner, render_comment(result, artifact_url=artifact_url), result.suite, create=wants)

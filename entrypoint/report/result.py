@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from entrypoint.errors import SettingsError
 from entrypoint.judgement.model import Change, Outcome, Reason
 from entrypoint.measurement.model import Measurement, Value
+from entrypoint.settings.model import CommentMode
 
 _LARGEST = 50 * 1024 * 1024
 
@@ -65,6 +66,7 @@ class Result(Value):
         measurement: None if nothing could be measured.
         looks: decision points, the last one last.
         timing: seconds spent in each stage.
+        comment: when a pull request comment is wanted.
         reproduce: the command that makes the same run on another machine.
         problem: the whole message where the run ended in an error.
         log: the last lines of the tool that failed; untrusted text.
@@ -82,6 +84,7 @@ class Result(Value):
     looks: tuple[Look, ...] = ()
     environment: Environment
     timing: dict[str, float] = {}
+    comment: CommentMode = CommentMode.ALWAYS
     reproduce: str = ""
     problem: str = ""
     log: str = ""

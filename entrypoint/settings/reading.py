@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from entrypoint.errors import SettingsError
 from entrypoint.settings.document import Document, Place, read_document
 from entrypoint.settings.keys import Key, all_keys
-from entrypoint.settings.model import CommentMode, Config
+from entrypoint.settings.model import Config
 from entrypoint.settings.runner import Runner, child_environment, read_runner
 
 DEFAULT_CONFIG = "loadtest.yml"
@@ -77,6 +77,7 @@ def read_settings(
     }
     given |= {key: (flags[key.name], f"`{key.flag}`") for key in all_keys() if flags.get(key.name) is not None}
     values, origins = _merge(document, given, root, cwd)
+    _refuse_half_truths(environ)
     runner = read_runner(environ)
     return Settings(
         config=_validate(values, document, origins),
@@ -90,6 +91,13 @@ def read_settings(
     )
 
 
+def _refuse_half_truths(environ: Mapping[str, str]) -> None:
+    """The action compares this input with 'false' alone, so any other word would silently mean true."""
+    value = environ.get("LT_ARTIFACT", "").strip()
+    if value not in {"", "true", "false"}:
+        raise SettingsError(f"input `artifact`: expected true or false, got {value!r}.")
+
+
 def ledger_folder(runner: Runner, environ: Mapping[str, str]) -> Path:
     """Where runs note what they started, so that `teardown` finds it after a run that was killed."""
     if runner.temp:
@@ -98,8 +106,8 @@ def ledger_folder(runner: Runner, environ: Mapping[str, str]) -> Path:
 
 
 def suite_name(given: str, runner: Runner) -> str:
-    """The suite's name: as given, or the job's, or "default"."""
-    return given or runner.job or "default"
+    """The suite's name: as given, or the job's with its place in the matrix, or "default"."""
+    return given or " ".join((runner.job, *runner.matrix)).strip() or "default"
 
 
 def baseline_path(given: str | None, config: str | None, cwd: Path) -> Path:
@@ -113,20 +121,6 @@ def baseline_path(given: str | None, config: str | None, cwd: Path) -> Path:
     document = _document(cwd, config or "")
     root = (cwd / config).parent if config else cwd
     return root / str(_find(document.values, ("compare", "baseline")) or DEFAULT_BASELINE)
-
-
-def comment_mode(given: str | None, config: str | None, environ: Mapping[str, str], cwd: Path) -> CommentMode:
-    """When a comment is wanted, for a command that does not need a whole configuration.
-
-    Raises:
-        SettingsError: if it is none of the modes.
-    """
-    value = given or environ.get("LT_COMMENT", "").strip() or _leniently(config, environ, cwd, ("report", "comment"))
-    try:
-        return CommentMode(value or CommentMode.ALWAYS)
-    except ValueError:
-        modes = ", ".join(mode.value for mode in CommentMode)
-        raise SettingsError(f"`comment` is {value!r}; expected one of {modes}.") from None
 
 
 def suite_of(given: str | None, config: str | None, environ: Mapping[str, str], cwd: Path) -> str:

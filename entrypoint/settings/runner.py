@@ -22,6 +22,7 @@ class Runner:
     Attributes:
         pull_request: its number, or None.
         head_sha: the pull request's head commit, else the commit of the job.
+        matrix: the job's values of its matrix, in words.
         fork: whether the pull request comes from another repository, so that the token can only read.
         output, summary: the runner's files for outputs and the step summary.
         temp: a folder that lives as long as the job.
@@ -42,6 +43,7 @@ class Runner:
     base_ref: str = ""
     actor: str = ""
     image: str = ""
+    matrix: tuple[str, ...] = ()
     pull_request: int | None = None
     fork: bool = False
     output: Path | None = None
@@ -98,6 +100,7 @@ def read_runner(environ: Mapping[str, str]) -> Runner:
         base_ref=environ.get("GITHUB_BASE_REF", ""),
         actor=environ.get("GITHUB_ACTOR", ""),
         image=" ".join(filter(None, (environ.get("ImageOS", ""), environ.get("ImageVersion", "")))),
+        matrix=_matrix(environ.get("LT_MATRIX", "")),
         pull_request=pull.get("number"),
         fork=head_repository != repository,
         output=_path(environ, "GITHUB_OUTPUT"),
@@ -110,6 +113,16 @@ def read_runner(environ: Mapping[str, str]) -> Runner:
 def _path(environ: Mapping[str, str], name: str) -> Path | None:
     value = environ.get(name, "")
     return Path(value) if value else None
+
+
+def _matrix(text: str) -> tuple[str, ...]:
+    """The values of a job's matrix, in its order; structured ones as JSON."""
+    try:
+        values = json.loads(text or "null")
+    except ValueError:
+        return ()
+    values = values.values() if isinstance(values, dict) else ()
+    return tuple(value if isinstance(value, str) else json.dumps(value) for value in values)
 
 
 def _read_event(path: str) -> dict[str, Any]:

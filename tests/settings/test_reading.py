@@ -1,11 +1,12 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from entrypoint.errors import SettingsError
 from entrypoint.settings.document import parse_document
 from entrypoint.settings.keys import ACTION_INPUTS, INPUTS, all_keys
-from entrypoint.settings.reading import baseline_path, comment_mode, read_settings, suite_of
+from entrypoint.settings.reading import baseline_path, read_settings, suite_of
 from entrypoint.settings.runner import child_environment, read_runner
 
 MINIMAL = {"command": "serve {port}", "locustfile": "users.py"}
@@ -144,10 +145,7 @@ def test_commands_that_need_one_value_read_it_from_a_broken_file_too(tmp_path):
     (tmp_path / "loadtest.yml").write_text("suite: reco\nservice: {what: is this}\nreport: {comment: on-failure}\n")
 
     assert suite_of(None, None, {}, tmp_path) == "reco"
-    assert comment_mode(None, None, {}, tmp_path) == "on-failure"
     assert baseline_path(None, None, tmp_path) == tmp_path / ".loadtest/baseline.json"
-    with pytest.raises(SettingsError, match="expected one of always"):
-        comment_mode("perhaps", None, {}, tmp_path)
 
 
 def test_children_get_the_environment_without_what_could_speak_for_the_job():
@@ -186,6 +184,20 @@ def test_the_runner_s_event_names_pull_request_head_and_fork(tmp_path):
     assert fork.fork
     assert read_runner(event(tmp_path)).head_sha == "merge"
     assert deleted.fork
+
+
+def test_a_job_of_a_matrix_is_a_suite_of_its_own():
+    matrix = {"GITHUB_JOB": "perf", "LT_MATRIX": '{"model": "small", "gpu": false}'}
+
+    assert suite_of(None, None, matrix, Path()) == "perf small false"
+    assert suite_of(None, None, {**matrix, "LT_MATRIX": "null"}, Path()) == "perf"
+    assert suite_of(None, None, {**matrix, "LT_MATRIX": "{"}, Path()) == "perf"
+    assert suite_of("mine", None, matrix, Path()) == "mine"
+
+
+def test_the_artifact_input_is_true_or_false(tmp_path):
+    with pytest.raises(SettingsError, match="input `artifact`: expected true or false, got 'no'"):
+        read(tmp_path, flags=MINIMAL, environ={"LT_ARTIFACT": "no"})
 
 
 @pytest.mark.parametrize("name", ["pull_request_target", "workflow_run", "issue_comment"])
