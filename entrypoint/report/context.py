@@ -1,0 +1,118 @@
+"""The one object that every report is rendered from: figures as text, names neutral, sentences chosen. Templates only lay out."""
+
+from dataclasses import dataclass, replace
+
+from entrypoint.report import headline, sections
+from entrypoint.report.figures import Figures, make_figures
+from entrypoint.report.neutral import Neutral, link, plain
+from entrypoint.report.result import Result
+from entrypoint.report.sections import Checked, Failure, Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How much of each part a format shows. What has no number here is small by nature."""
+
+    deciding: int = 8
+    reasons: int = 8
+    failures: int = 20
+    log_lines: int = 60
+    facts: int = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """A whole run, ready to print in one format.
+
+    Attributes:
+        title: verdict and suite, for a page's title.
+        outcome: the verdict as machines know it.
+        sign, verdict, headline: the first line.
+        meaning: what the verdict means for the build.
+        reasons: further reasons that no table shows.
+        problem: the likely cause of an error and what to do.
+        facts: what was compared with what, where.
+        caveats: what weakens the comparison.
+        reassurance: what a quiet verdict rests on.
+        figures: the tables.
+        failures, more_failures: failed requests by kind, and how many kinds do not fit.
+        log: the last lines of what failed, as a block.
+        reproduce, accept, accepting: commands as blocks, and a sentence before the second.
+        run_url, artifact_url: addresses, or "".
+        judged: the commit and the tool.
+    """
+
+    suite: str
+    title: str
+    outcome: str
+    sign: str
+    verdict: str
+    headline: str
+    meaning: str
+    reasons: tuple[str, ...]
+    problem: tuple[str, ...]
+    facts: tuple[Part, ...]
+    caveats: tuple[str, ...]
+    reassurance: tuple[str, ...]
+    figures: Figures
+    failures: tuple[Failure, ...]
+    more_failures: str
+    checks: tuple[Checked, ...]
+    checks_failed: str
+    timing: tuple[Part, ...]
+    environment: tuple[Part, ...]
+    log: str
+    reproduce: str
+    accepting: str
+    accept: str
+    run_url: str
+    artifact_url: str
+    judged: str
+
+    def with_endpoints(self, most: int) -> "Context":
+        """The same with the rows of only so many endpoints, the least interesting left out."""
+        return replace(self, figures=self.figures.with_endpoints(most))
+
+
+def make_context(result: Result, neutral: Neutral, room: Room, artifact_url: str = "") -> Context:
+    """Everything that a report shows of a result.
+
+    Args:
+        result: the run; names, messages and logs in it are untrusted.
+        neutral: how text enters the format.
+        room: how much of each part is shown.
+        artifact_url: where the whole results folder can be had, or "".
+    """
+    accepting, accept = headline.accepting(result)
+    reasons = headline.Reasons(result, neutral)
+    failures = sections.failures(result.measurement, neutral)
+    checks = sections.checks(result.measurement, neutral)
+    log = "\n".join(result.log.strip().split("\n")[-room.log_lines :])
+    return Context(
+        suite=neutral.name(result.suite),
+        title=f"{headline.word(result.verdict)}: {plain(result.suite)}",
+        outcome=result.verdict.value,
+        sign=headline.sign(result.verdict),
+        verdict=headline.word(result.verdict),
+        headline=reasons.first(),
+        meaning=neutral.prose(headline.meaning(result)),
+        reasons=tuple(reasons.others()[: room.reasons]),
+        problem=tuple(neutral.prose(line) for line in headline.problem_lines(result)),
+        facts=tuple(sections.facts(result, neutral)),
+        caveats=tuple(neutral.prose(caveat) for caveat in sections.caveats(result)),
+        reassurance=tuple(headline.reassurance(result, neutral)),
+        figures=make_figures(result, neutral, room.deciding),
+        failures=tuple(failures[: room.failures]),
+        more_failures=sections.more_failures(len(failures) - room.failures),
+        checks=tuple(checks),
+        checks_failed=sections.how_many_failed(checks),
+        timing=tuple(Part(label=neutral.cell(stage), text=f"{s:,.1f} s") for stage, s in result.timing.items()),
+        environment=tuple(sections.environment(result, neutral, room.facts)),
+        log=neutral.block(log) if log else "",
+        reproduce=neutral.block(result.reproduce, 4000) if result.reproduce else "",
+        accepting=neutral.prose(accepting),
+        accept=neutral.block(accept) if accept else "",
+        run_url=link(result.environment.run_url),
+        artifact_url=link(artifact_url),
+        judged=sections.judged(result, neutral),
+    )

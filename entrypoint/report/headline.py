@@ -1,0 +1,181 @@
+"""What a run comes to, in sentences: the verdict's word, what it means for the build, what to do next."""
+
+import math
+from collections.abc import Sequence
+
+from entrypoint.judgement.model import Change, Outcome, Reason, Status
+from entrypoint.judgement.wording import interval, percent, sentence
+from entrypoint.measurement.metrics import METRICS
+from entrypoint.report.neutral import Neutral, glue
+from entrypoint.report.result import Result
+from entrypoint.report.rows import asked
+
+_SIGNS = {
+    Outcome.INVALID: ("⛔", "Invalid run"),
+    Outcome.LIMIT_EXCEEDED: ("❌", "Limit exceeded"),
+    Outcome.REGRESSION: ("❌", "Regression"),
+    Outcome.INCONCLUSIVE: ("❔", "Inconclusive"),
+    Outcome.NO_BASELINE: ("🆕", "No baseline"),
+    Outcome.IMPROVEMENT: ("✅", "Improvement"),
+    Outcome.PASS: ("✅", "Pass"),
+}
+_HOLE = "Endpoint"  # a plain word, which no format changes
+
+
+def sign(outcome: Outcome) -> str:
+    """The verdict as one character."""
+    return _SIGNS[outcome][0]
+
+
+def word(outcome: Outcome) -> str:
+    """The verdict in a word or two."""
+    return _SIGNS[outcome][1]
+
+
+class Reasons:
+    """The reasons of a result, told with the endpoint's name as code.
+
+    Args:
+        result: the run.
+        neutral: the format they are told in.
+    """
+
+    def __init__(self, result: Result, neutral: Neutral) -> None:
+        self._neutral = neutral
+        self._rows = {sentence(change): change for change in reversed(result.changes)}
+        self._reasons = result.reasons
+
+    def first(self) -> str:
+        """The most important one, without its full stop."""
+        return self._tell(self._reasons[0]).removesuffix(".") if self._reasons else ""
+
+    def others(self) -> list[str]:
+        """Those after the first that no table shows."""
+        return [self._tell(reason) for reason in self._reasons[1:] if reason.text not in self._rows]
+
+    def _tell(self, reason: Reason) -> str:
+        change = self._rows.get(reason.text)
+        return tell(change, self._neutral) if change else self._neutral.prose(reason.text)
+
+
+def tell(change: Change, neutral: Neutral) -> str:
+    """A row in a sentence, with the endpoint's name as code."""
+    if change.metric not in METRICS:
+        return neutral.prose(sentence(change))
+    label, _, rest = sentence(change.model_copy(update={"endpoint": _HOLE})).partition(_HOLE)
+    return glue(neutral.prose(label) + neutral.name(change.endpoint), neutral.prose(rest))
+
+
+def meaning(result: Result) -> str:  # noqa: PLR0911 (one return for each verdict, in their order)
+    """What the verdict means for the build and what comes next, in a sentence or two."""
+    failing = "The build fails"
+    worse = sum(change.status in (Status.REGRESSED, Status.OVER_LIMIT) for change in result.changes)
+    figures = f"{worse} of {result.compared.rows} judged figures {'is' if worse == 1 else 'are'}"
+    match result.verdict:
+        case Outcome.INVALID if result.measurement is None:
+            return f"Nothing was measured, so nothing is said about performance. {failing}."
+        case Outcome.INVALID:
+            return f"The load generator or the machine was at fault, so the figures are not judged. {failing}."
+        case Outcome.LIMIT_EXCEEDED:
+            return f"{failing}: {figures} over a limit or worse than allowed." if worse else f"{failing}."
+        case Outcome.REGRESSION:
+            return f"{failing}: {figures} worse than allowed, by more than noise explains."
+        case Outcome.INCONCLUSIVE:
+            return f"Nothing is accused, for this run could not tell. {_build(result)} {_sharper(result)}"
+        case Outcome.NO_BASELINE:
+            begin = "Write one with `ml-loadtest calibrate --runs 5` and commit it."
+            return f"Limits were kept, but this is not a pass. {_build(result)} {begin}"
+        case Outcome.IMPROVEMENT:
+            return "The build goes on. Accept this run, and later changes are held to the better figures."
+    return ""
+
+
+def _build(result: Result) -> str:
+    policy = f"on-{result.verdict.value}"
+    return f"The build fails because `{policy}` is `fail`." if result.exit_code else "The build goes on."
+
+
+def _sharper(result: Result) -> str:
+    """What would make the next run able to tell."""
+    codes = {reason.code for reason in result.reasons}
+    if "not-comparable" in codes:
+        return "Accepting this run begins a baseline for this machine and load."
+    if Status.UNRESOLVED.value in codes and result.compared.caveats:
+        return "Calibrating again on other days sharpens the gate."
+    return ""
+
+
+def reassurance(result: Result, neutral: Neutral) -> list[str]:
+    """After a quiet verdict: what came closest to an accusation, and what this run could have seen at all."""
+    if result.verdict not in (Outcome.PASS, Outcome.IMPROVEMENT):
+        return []
+    told = []
+    judged = [change for change in result.changes if change.gated and change.interval and change.threshold]
+    nearest = max(judged, key=_nearness, default=None)
+    if nearest is not None and _nearness(nearest) > 0:
+        metric = METRICS[nearest.metric]
+        allowed = percent(metric.direction * (nearest.threshold or 0.0))
+        name = neutral.name(nearest.endpoint)
+        found = f"{percent(nearest.change)} ({interval(nearest)}), allowed {allowed}."
+        told.append(neutral.prose(f"Closest to its threshold: {metric.label} of ") + name + neutral.prose(f", {found}"))
+    seen = [
+        change.resolution for change in judged if change.resolution is not None and math.isfinite(change.resolution)
+    ]
+    if seen:
+        told.append(
+            neutral.prose(
+                f"A worsening of {percent(max(seen)).removeprefix('+')} or more would have shown in every judged figure."
+            )
+        )
+    return told
+
+
+def _nearness(change: Change) -> float:
+    """1 is at the threshold, 0 or less is no worsening."""
+    if (
+        change.metric not in METRICS
+        or not change.threshold
+        or change.change is None
+        or not math.isfinite(change.change)
+    ):
+        return 0.0
+    return change.change * METRICS[change.metric].direction / change.threshold
+
+
+def how_to_read(result: Result) -> str:
+    """What the columns of the table mean, and how often the whole of it is wrong."""
+    if result.verdict is Outcome.INVALID:
+        return ""
+    rate, rows = asked(result.compared.false_alarm_rate, "%"), result.compared.rows
+    together = f" The {rows} judged figures together accuse unchanged code in at most {rate} of runs." if rows else ""
+    return (
+        "The interval is where the true change lies, and it is the one that decides: a figure has regressed if it is beyond what "
+        "is allowed and its whole interval is worse than before. A true change exactly at the threshold is therefore accused "
+        "about half the time. “Could see” is the smallest worsening that this run would have shown, 95 times in 100. The bars "
+        f"are the baseline's runs and, last, this one.{together}"
+    )
+
+
+def accepting(result: Result) -> tuple[str, str]:
+    """How to make this run part of the baseline on purpose: a sentence and commands; both "" where it cannot be."""
+    accept = "ml-loadtest accept --from results"
+    where = "With this run's artifact unpacked in `results`, write it into the baseline and commit the file for review."
+    if result.measurement is None:
+        return "", ""
+    match result.verdict:
+        case Outcome.INVALID | Outcome.LIMIT_EXCEEDED:
+            return "", ""
+        case Outcome.REGRESSION:
+            return f"If the slow-down is meant, accept it. {where}", f"{accept} --even-if-slower"
+        case Outcome.NO_BASELINE:
+            calibrate = "ml-loadtest calibrate --runs 5"
+            return f"Calibrate on the unchanged code, or begin with this run. {where}", f"{calibrate}\n{accept}"
+    return where, accept
+
+
+def problem_lines(result: Result, most: int = 12) -> Sequence[str]:
+    """The error's likely cause and remedy; what happened is the headline already."""
+    lines = [line.strip() for line in result.problem.split("\n") if line.strip()]
+    if lines and result.reasons and lines[0] == result.reasons[0].text:
+        lines = lines[1:]
+    return lines[:most]

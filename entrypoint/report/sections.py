@@ -1,0 +1,141 @@
+"""The small parts of a report, each from its part of the result: facts, failures, checks, conditions."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from entrypoint.measurement.model import Measurement
+from entrypoint.report.neutral import Neutral
+from entrypoint.report.result import Result
+
+_HEX = re.compile(r"[0-9a-f]{7,64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A label and a text."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Failed requests of one kind."""
+
+    endpoint: str
+    outcome: str
+    count: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """One validity check."""
+
+    sign: str
+    name: str
+    text: str
+    ok: bool
+
+
+def facts(result: Result, neutral: Neutral) -> Iterable[Part]:
+    """What was compared with what, under which load, where."""
+    compared, measurement = result.compared, result.measurement
+    if measurement and compared.against:
+        yield Part(label="Compared with", text=neutral.prose(compared.against))
+    elif measurement and compared.with_ == "none":
+        yield Part(label="Compared with", text=neutral.prose("nothing; absolute limits alone"))
+    if measurement:
+        requests = sum(found.requests for found in measurement.endpoints.values())
+        failures = sum(found.failures for found in measurement.endpoints.values())
+        failed = f"{failures:,} failed" if failures else "none failed"
+        counted = (
+            f"{requests:,} {'request' if requests == 1 else 'requests'} in {measurement.window_s:,.1f} s, {failed}"
+        )
+        yield Part(label="Load", text=neutral.prose(measurement.plan_text))
+        yield Part(label="Measured", text=neutral.prose(counted))
+    yield Part(label="Machine", text=neutral.name(result.environment.machine))
+
+
+def caveats(result: Result) -> list[str]:
+    """What weakens the comparison."""
+    said = list(result.compared.caveats[:8])
+    if result.measurement and not result.measurement.warm:
+        said.append("Response times were not flat yet when the measured window began; a longer `warm-up` may help.")
+    return said
+
+
+def failures(measurement: Measurement | None, neutral: Neutral) -> list[Failure]:
+    """Failed requests by kind, the most frequent first."""
+    kinds = sorted(measurement.failures, key=lambda kind: -kind.count) if measurement else []
+    return [
+        Failure(
+            endpoint=neutral.cell(kind.endpoint),
+            outcome=neutral.cell_prose(kind.outcome),
+            count=f"{kind.count:,}",
+            example=neutral.cell(": ".join(part for part in (kind.exception, kind.message) if part), 160),
+        )
+        for kind in kinds
+    ]
+
+
+def checks(measurement: Measurement | None, neutral: Neutral) -> list[Checked]:
+    """What was asked of instrument and machine."""
+    return [
+        Checked(
+            sign="✓" if check.ok else "✗",
+            name=neutral.cell(check.name),
+            text=neutral.cell_prose(check.text),
+            ok=check.ok,
+        )
+        for check in (measurement.checks if measurement else ())
+    ]
+
+
+def environment(result: Result, neutral: Neutral, most: int) -> list[Part]:
+    """The conditions that must be known to believe, repeat or accept the run; at most so many of the service's own."""
+    where = result.environment
+    named = {
+        "commit": where.commit,
+        "head of the pull request": where.head if where.head != where.commit else "",
+        "date": where.date,
+        "machine": where.machine,
+        "runner image": where.image,
+        "launcher": where.launcher,
+        "occasion": where.occasion,
+        "oldest run of the baseline": result.compared.oldest,
+        "decision points": _looks(result),
+        "load plan": result.measurement.plan if result.measurement else "",
+        "ml-loadtest": result.tool_version,
+    }
+    ours = [Part(label=label, text=neutral.cell(text)) for label, text in named.items() if text]
+    versions = where.versions or (result.measurement.versions if result.measurement else {})
+    theirs = [*versions.items(), *where.service.items()]
+    return ours + [Part(label=neutral.cell(label), text=neutral.cell(text)) for label, text in theirs][:most]
+
+
+def judged(result: Result, neutral: Neutral) -> str:
+    """Which commit, with which tool, under which name."""
+    where = result.environment
+    judged = where.head or where.commit
+    what = f"Judged commit `{judged[:7]}`" if _HEX.fullmatch(judged) else "Judged a tree without a commit"
+    return neutral.prose(f"{what} with ml-loadtest {result.tool_version}, load test") + " " + neutral.name(result.suite)
+
+
+def _looks(result: Result) -> str:
+    looks = result.looks
+    return f"{len(looks)}, the last after {looks[-1].measured_s:,.0f} s" if len(looks) > 1 else ""
+
+
+def more_failures(count: int) -> str:
+    """How many kinds a table does not show."""
+    if count <= 0:
+        return ""
+    return f"{count:,} more kind{'s are' if count > 1 else ' is'} in result.json."
+
+
+def how_many_failed(checks: list[Checked]) -> str:
+    """The checks in a word or two."""
+    failed = sum(not check.ok for check in checks)
+    return f"{failed} failed" if failed else "all passed"
