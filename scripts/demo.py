@@ -71,9 +71,9 @@ def _ml_loadtest(command: str, *arguments: str, **environment: str) -> int:
 def _run(console: Console, name: str, launcher: tuple[str, ...], **environment: str) -> int:
     folder = _DEMO / name
     code = _ml_loadtest("run", "--out", str(folder), *launcher, **environment)
-    summary = folder / "summary.md"
-    if summary.exists():
-        console.print(Markdown(summary.read_text(encoding="utf-8").split("<details>")[0]))
+    comment = folder / "comment.md"
+    if comment.exists():
+        console.print(Markdown(comment.read_text(encoding="utf-8").split("<details>")[0]))
     console.print(f"exit code {code}")
     return code
 

@@ -174,16 +174,21 @@ def _ratio(log: float) -> float:
 
 
 def _missing(measurement: Measurement, group: Group | None, thresholds: list[Threshold]) -> list[Change]:
-    """Endpoints that the baseline knows and the candidate never answered: named, never passed silently."""
-    gone = [endpoint for endpoint in (group.endpoints() if group else []) if endpoint not in measurement.endpoints]
+    """Endpoints that the baseline knows and the candidate was never asked for: named, never passed silently.
+
+    One that was too rare in the baseline to be judged may be absent by chance, so it raises no doubt.
+    """
+    if group is None:
+        return []
+    gone = [endpoint for endpoint in group.endpoints() if endpoint not in measurement.endpoints]
     return [
         Change(
             endpoint=endpoint,
             metric=rule.metric.key,
             unit=rule.metric.unit,
             status=Status.MISSING,
-            gated=True,
-            note="the baseline has this endpoint, the candidate was never asked for it",
+            gated=bool(group.occasions(endpoint, rule.metric.key)),
+            note="in the baseline, but never asked for",
         )
         for endpoint in gone
         for rule in rules_for(endpoint, thresholds)

@@ -73,7 +73,7 @@ def _doubts(findings: Findings, by_status: dict[Status, list[Change]]) -> list[R
     if findings.compare_with is not CompareWith.NONE and findings.baseline == "other":
         text = "The baseline has no run on this kind of machine with this load, so nothing could be compared."
         return [Reason(code="not-comparable", text=text)]
-    doubts = [change for change in by_status[Status.UNRESOLVED] if change.gated] + by_status[Status.MISSING]
+    doubts = [change for change in by_status[Status.UNRESOLVED] + by_status[Status.MISSING] if change.gated]
     reasons = [Reason(code=change.status.value, text=sentence(change)) for change in doubts]
     if findings.comparison.rows == 0 and findings.baseline == "found":
         reasons.append(

@@ -13,13 +13,17 @@ def figure(value: float | None, unit: str) -> str:
     if math.isinf(value):
         return "not met" if value > 0 else "-∞"
     if unit == "%":
-        return f"{value:.2%}"
+        return f"{value * 100:.2f} %"
     if unit == "ms" and abs(value) >= 10_000:
         return f"{value / 1000:.1f} s"
     if abs(value) >= 1000:
-        return f"{value:,.0f} {unit}".strip()
+        return _with_unit(f"{value:,.0f}", unit)
     digits = 3 if not value else max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(digits, 3)}f} {unit}".strip()
+    return _with_unit(f"{value:.{min(digits, 3)}f}", unit)
+
+
+def _with_unit(number: str, unit: str) -> str:
+    return f"{number}{unit.removeprefix('1')}" if unit.startswith("1/") else f"{number} {unit}".strip()
 
 
 def percent(ratio: float | None) -> str:
@@ -48,6 +52,9 @@ def sentence(change: Change) -> str:
             return f"{what} is {now}, over the limit of {figure(change.limit, change.unit)}{_because(change)}."
         case Status.REGRESSED if change.unit == "%":
             return f"{what} rose from {figure(change.baseline, change.unit)} to {now}{_because(change)}."
+        case Status.REGRESSED if change.candidate == math.inf:
+            was = figure(change.baseline, change.unit)
+            return f"{what} was {was} and is now not met: more requests failed than it leaves out."
         case Status.REGRESSED | Status.IMPROVED:
             verb = "rose" if (change.change or 0) > 0 else "fell"
             was = figure(change.baseline, change.unit)

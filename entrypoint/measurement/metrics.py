@@ -150,7 +150,7 @@ _ALL = (
     ),
     Metric(
         key="failures",
-        label="failures",
+        label="share of failed requests",
         unit="%",
         direction=Direction.LOWER_IS_BETTER,
         compute=lambda s: s.failure_ratio,

@@ -70,7 +70,7 @@ def check_generator(health: pd.DataFrame) -> list[Check]:
     return [
         Check(
             name="generator-cpu", value=cpu, limit=_MOST_CPU, unit="cores", ok=cpu <= _MOST_CPU,
-            text=f"In its busiest {_CPU_STRETCH_S} s the load generator used {cpu:.0%} of a core.",
+            text=f"In its busiest {_CPU_STRETCH_S} s the load generator used {cpu * 100:.0f} % of a core.",
         ),
         Check(
             name="event-loop-lag", value=lag, limit=_MOST_LAG_MS, unit="ms", ok=lag <= _MOST_LAG_MS,
@@ -78,7 +78,7 @@ def check_generator(health: pd.DataFrame) -> list[Check]:
         ),
         Check(
             name="steal", value=steal, limit=_MOST_STEAL, unit="", ok=steal <= _MOST_STEAL,
-            text=f"The hypervisor took {steal:.1%} of the machine's time.",
+            text=f"The hypervisor took {steal * 100:.1f} % of the machine's time.",
         ),
     ]  # fmt: skip
 

@@ -94,23 +94,15 @@ def post_comment(
 
 
 def comment_text(body: str, mark: str, runner: Runner) -> str:
-    """The whole comment: marker, report, and which commit it judges."""
-    head, foot = f"{mark}\n", _footer(runner)
+    """The whole comment: marker and report. The report names the commit that it judges."""
+    head = f"{mark}\n"
     whole = (
         f"The whole report is in [this run]({runner.run_url})."
         if runner.run_url
         else "The whole report is in the results folder."
     )
     readable = without_markers(body).encode("utf-8", "replace").decode("utf-8").replace("\0", "")
-    return head + fit(readable, _LIMIT - size(head) - size(foot), whole=whole) + foot
-
-
-def _footer(runner: Runner) -> str:
-    if not runner.head_sha:
-        return ""
-    commit = f"[`{runner.head_sha[:7]}`]({runner.server_url}/{runner.repository}/commit/{runner.head_sha})"
-    run = f" · [run]({runner.run_url})" if runner.run_url else ""
-    return f"\n\n<sub>Judged commit {commit}{run}</sub>\n"
+    return head + fit(readable, _LIMIT - size(head), whole=whole)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

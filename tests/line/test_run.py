@@ -162,7 +162,7 @@ def test_failures_fail_the_build_before_any_latency(project):
     code, output = ml_loadtest(project, "run", BROKEN="1")
 
     assert (code, result(project)["verdict"]) == (1, "limit-exceeded"), output
-    assert "failures of GET /predict is 100.00%" in result(project)["reasons"][0]["text"]
+    assert "share of failed requests of GET /predict is 100.00 %" in result(project)["reasons"][0]["text"]
     assert result(project)["measurement"]["endpoints"]["GET /predict"]["metrics"]["p50"] == "Infinity"
     assert ml_loadtest(project, "accept")[0] == 1
 
