@@ -1,11 +1,12 @@
 """`calibrate`: measure the unchanged service several times and write the baseline with its noise."""
 
 import dataclasses
+import math
 
 from entrypoint.baseline.file import read_baseline, write_baseline
 from entrypoint.commands.accept import accept, fingerprint_of
 from entrypoint.console import Console
-from entrypoint.errors import LoadError
+from entrypoint.errors import ExitCode, LoadTestError
 from entrypoint.judgement.model import Outcome
 from entrypoint.judgement.significance import ENOUGH_OCCASIONS, noise_between_occasions, predict
 from entrypoint.judgement.wording import figure, percent
@@ -23,7 +24,7 @@ def calibrate(settings: Settings, console: Console, *, count: int, replace: bool
     No slow run is left out: that would make the noise look smaller than it is.
 
     Raises:
-        LoadError: if a run was invalid or exceeded a limit; the runs before it are kept.
+        LoadTestError: if a run was invalid or exceeded a limit; the runs before it are kept.
     """
     for number in range(1, count + 1):
         console.say(f"calibration run {number} of {count}")
@@ -48,11 +49,12 @@ def _for_run(settings: Settings, number: int) -> Settings:
 def _refuse_worthless(result: Result, number: int) -> None:
     if result.verdict not in (Outcome.INVALID, Outcome.LIMIT_EXCEEDED):
         return
-    raise LoadError(
+    raise LoadTestError(
         f"Calibration run {number} ended as {result.verdict.value}, so it cannot be part of a baseline.",
         cause=result.reasons[0].text,
         remedy="Mend that first, then calibrate again; runs before it are in the baseline file.",
         log=result.log,
+        exit_code=ExitCode(result.exit_code),
     )
 
 
@@ -90,6 +92,4 @@ def _tell(settings: Settings, result: Result, console: Console) -> None:
 
 
 def _as_change(log: float) -> float:
-    import math
-
     return math.expm1(min(log, 700.0))

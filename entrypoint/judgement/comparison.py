@@ -88,7 +88,7 @@ def _caveats(group: Group | None) -> tuple[str, ...]:
 
 def _judge(row: _Row, alpha: float) -> Change:
     if row.value is None:
-        return _change(row, Status.TOO_FEW, note=_too_few(row))
+        return _change(row, Status.TOO_FEW if row.rule.gate else Status.REPORTED, note=_too_few(row))
     if row.is_ratio:
         return _judge_failures(row, alpha)
     if row.rule.gate and _beyond_limit(row.rule, row.value):
@@ -198,7 +198,7 @@ def _missing(measurement: Measurement, group: Group | None, thresholds: list[Thr
 
 def _too_few(row: _Row) -> str:
     if row.found.requests < row.rule.metric.minimum:
-        return f"{row.found.requests} requests; {row.rule.metric.label} is printed from {row.rule.metric.minimum} on"
+        return f"{row.found.requests} of the {row.rule.metric.minimum} it needs"
     return "no request succeeded"
 
 

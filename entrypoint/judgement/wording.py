@@ -42,7 +42,7 @@ def interval(change: Change) -> str:
     return f"{percent(change.interval[0])} to {percent(change.interval[1])}" if change.interval else ""
 
 
-def sentence(change: Change) -> str:
+def sentence(change: Change) -> str:  # noqa: PLR0911 (one for each kind of row)
     """A row as a tired person wants to read it."""
     label = METRICS[change.metric].label if change.metric in METRICS else change.metric
     what = f"{label} of {change.endpoint}"

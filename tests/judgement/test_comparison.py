@@ -160,7 +160,7 @@ def test_a_row_with_too_few_requests_is_named_and_stands_outside_the_count():
     rows, comparison = judged(measurement(requests=50, p95=None), group(*STEADY))
 
     assert rows["GET /", "p95"].status is Status.TOO_FEW
-    assert rows["GET /", "p95"].note == "50 requests; p95 is printed from 130 on"
+    assert rows["GET /", "p95"].note == "50 of the 130 it needs"
     assert comparison.rows == 2
 
 
