@@ -28,6 +28,8 @@ lint:
 	@$(BIN)/zizmor --offline --quiet --persona pedantic .
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	@scripts/check_actions/run
 
 types:
 	@$(BIN)/mypy

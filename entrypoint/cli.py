@@ -93,7 +93,7 @@ def cli() -> None:
 def run(config: str | None, out: str, **flags: str | None) -> int:
     """Start the service, load it, compare, and exit with 1 on a regression."""
     from entrypoint.commands import announcing
-    from entrypoint.interruption import interruptible
+    from entrypoint.interruption import interruptible, uninterrupted
     from entrypoint.publish.announce import announce
     from entrypoint.report.saving import save
     from entrypoint.run import run as run_line
@@ -102,8 +102,9 @@ def run(config: str | None, out: str, **flags: str | None) -> int:
     _, workflow = _workflow(settings.runner)
     with interruptible(settings.config.policy.timeout_s):
         result = run_line(settings, _console(workflow))
-    save(result, settings.out)
-    announce(announcing.of_result(result, settings.out), workflow)
+        with uninterrupted():
+            save(result, settings.out)
+            announce(announcing.of_result(result, settings.out), workflow)
     return result.exit_code
 
 

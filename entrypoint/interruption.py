@@ -8,6 +8,19 @@ from types import FrameType
 from entrypoint.errors import ExitCode
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ignore SIGINT and SIGTERM while the block runs: the second in which a result is saved and told."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class Interrupted(BaseException):
     """Somebody or something told us to stop. Not an Exception, so that nothing on the way swallows it.
 

@@ -19,7 +19,7 @@ def comment(folder: Path, runner: Runner, workflow: Workflow, *, artifact_url: s
     try:
         result = read_result(folder)
     except LoadTestError as error:
-        workflow.notice(f"No comment: {error}", title="ml-loadtest")
+        workflow.say(f"No comment: {error.what}")
         return
     outcome = _post(result, runner, artifact_url)
     if outcome.warning:
@@ -31,5 +31,7 @@ def comment(folder: Path, runner: Runner, workflow: Workflow, *, artifact_url: s
 def _post(result: Result, runner: Runner, artifact_url: str) -> CommentOutcome:
     if result.comment is CommentMode.NEVER:
         return CommentOutcome(note="No comment, as `comment: never` says.")
+    if not runner.token and not runner.fork:
+        return CommentOutcome(note="No comment, for no token was given.")
     wants = wanted(result.comment, changed=result.verdict not in _UNCHANGED, failed=result.exit_code != 0)
     return post_comment(runner, render_comment(result, artifact_url=artifact_url), result.suite, create=wants)

@@ -1,0 +1,1 @@
+"""Stands in for the conductor where a test is about action.yml alone."""
