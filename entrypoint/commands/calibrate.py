@@ -1,16 +1,15 @@
 """`calibrate`: measure the unchanged service several times and write the baseline with its noise."""
 
 import dataclasses
-import math
 
 from entrypoint.baseline.file import read_baseline, write_baseline
 from entrypoint.commands.accept import accept, fingerprint_of
 from entrypoint.console import Console
 from entrypoint.errors import ExitCode, LoadTestError
+from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Outcome
-from entrypoint.judgement.significance import ENOUGH_OCCASIONS, noise_between_occasions, predict
+from entrypoint.judgement.significance import ENOUGH_OCCASIONS
 from entrypoint.judgement.wording import figure, percent
-from entrypoint.measurement.metrics import METRICS
 from entrypoint.report.result import Result
 from entrypoint.report.saving import save
 from entrypoint.run import run
@@ -66,30 +65,19 @@ def _forget(settings: Settings, result: Result) -> None:
 
 
 def _tell(settings: Settings, result: Result, console: Console) -> None:
-    """How noisy the service is, and what a gate with this baseline could see."""
+    """How noisy the service is, and what a gate with this baseline could see: the last run, judged by all of them."""
     baseline = read_baseline(settings.config.compare.baseline)
     if baseline is None or result.measurement is None:
         return
     group = baseline.group(fingerprint_of(result, result.measurement))
-    if group is None:
-        return
-    rows = [(endpoint, METRICS[key]) for endpoint in group.endpoints() for key in ("p50", "p95")]
-    known = [(endpoint, metric, group.occasions(endpoint, metric.key)) for endpoint, metric in rows]
-    alpha = settings.config.compare.false_alarm_rate / max(1, len(known))
-    for endpoint, metric, logs in known:
-        if not logs or metric.prior_sd is None:
-            continue
-        noise = noise_between_occasions(logs, metric.prior_sd)
-        seen = predict(logs, noise, alpha).resolution
-        value = figure(group.runs[-1].endpoints[endpoint].values.get(metric.key), metric.unit)
-        console.say(f"  {endpoint} {metric.label}: {value}, could see {percent(_as_change(seen))}")
-    occasions = len({run.occasion for run in group.runs})
+    rate = settings.config.compare.false_alarm_rate
+    for change in compare(result.measurement, group, settings.config.thresholds, rate).changes:
+        if change.gated and change.resolution is not None:
+            value = figure(change.candidate, change.unit)
+            console.say(f"  {change.endpoint} {change.metric}: {value}, could see {percent(change.resolution)}")
+    occasions = len({run.occasion for run in group.runs}) if group else 0
     if occasions < ENOUGH_OCCASIONS:
         console.say(
             f"All runs of one job are one occasion: they share its machine and its hour. This baseline has {occasions}; from "
             f"{ENOUGH_OCCASIONS} on, measured noise replaces the wide assumption. Calibrate again in other jobs, on other days."
         )
-
-
-def _as_change(log: float) -> float:
-    return math.expm1(min(log, 700.0))
