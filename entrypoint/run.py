@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import psutil
+
 from entrypoint import __version__
 from entrypoint.baseline import provenance, runs
 from entrypoint.baseline.file import read_baseline
@@ -45,7 +47,7 @@ class Known:
     group: Group | None
     commit: str
     timing: dict[str, float] = field(default_factory=dict)
-    began: float = field(default_factory=time.monotonic)
+    began: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,7 @@ def prepare(settings: Settings) -> Known:
         plan=plan.fingerprint(plan.make_plan(settings.config.load, ()), locustfile),
     )
     with_ = settings.config.compare.with_
+    startup_s = time.time() - psutil.Process().create_time()
     baseline = read_baseline(settings.config.compare.baseline) if with_ is CompareWith.COMMITTED else None
     return Known(
         settings=settings,
@@ -102,6 +105,8 @@ def prepare(settings: Settings) -> Known:
         fingerprint=fingerprint,
         group=baseline.group(fingerprint) if baseline else None,
         commit=provenance.commit(settings.runner, settings.root, settings.environment),
+        timing={"startup": startup_s},
+        began=time.monotonic() - startup_s,
     )
 
 

@@ -4,18 +4,20 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from entrypoint.errors import LoadError
 from locustfiles.ml_loadtest import contract
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 DTYPE = np.dtype(list(zip(contract.FIELDS, contract.FIELD_TYPES, strict=True)))
 _FAILURES = np.array([outcome for outcome in contract.Outcome if outcome.is_failure], dtype="u1")
-
-_OUTCOMES = pd.Index([outcome.label for outcome in contract.Outcome])
+_HEALTH = tuple(contract.Health.__dataclass_fields__)
 
 
 @dataclass(frozen=True)
@@ -95,20 +97,24 @@ def _endpoint_numbers(path: Path, names: dict[str, int]) -> list[int]:
     return [names.setdefault(f"{method} {name}", len(names)) for _, method, name in entries]
 
 
-def read_samples(folder: Path) -> pd.DataFrame:
+def read_samples(folder: Path | str) -> "pd.DataFrame":
     """Every sample of a run as a table: a row a request, outcome and endpoint in words.
 
     Args:
         folder: `results/samples`.
     """
-    rows, names = read_rows(folder)
+    import pandas as pd  # a second of import time that a run does without
+
+    rows, names = read_rows(Path(folder))
     table = pd.DataFrame({field: rows[field] for field in contract.FIELDS})
+    outcomes = pd.Index([outcome.label for outcome in contract.Outcome])
     table["endpoint"] = pd.Categorical.from_codes(rows["endpoint"].astype("i4").tolist(), pd.Index(names))
-    table["outcome"] = pd.Categorical.from_codes(rows["outcome"].tolist(), _OUTCOMES)
+    table["outcome"] = pd.Categorical.from_codes(rows["outcome"].tolist(), outcomes)
     return table
 
 
-def read_health(folder: Path) -> pd.DataFrame:
-    """How the generator fared, a row for each process and second; columns as `contract.Health`."""
+def read_health(folder: Path) -> NDArray[np.void]:
+    """How the generator fared: shape (n,), an entry for each process and second, with the fields of `contract.Health`."""
     lines = [line for path in sorted(folder.glob("health-*.jsonl")) for line in path.read_text().splitlines() if line]
-    return pd.DataFrame([json.loads(line) for line in lines], columns=list(contract.Health.__dataclass_fields__))
+    entries = [tuple(json.loads(line)[field] for field in _HEALTH) for line in lines]
+    return np.array(entries, dtype=[(field, "f8") for field in _HEALTH])

@@ -1,7 +1,7 @@
 """Whether instrument and machine did their part. What the service did is never asked here: a service that fails has failed."""
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from entrypoint.measurement.model import Check
 from locustfiles.ml_loadtest.contract import Closing, Plan
@@ -47,13 +47,13 @@ def check_records(closing: Closing, samples: int) -> list[Check]:
     ]  # fmt: skip
 
 
-def check_generator(health: pd.DataFrame) -> list[Check]:
+def check_generator(health: NDArray[np.void]) -> list[Check]:
     """Whether the generator had the machine it needed, second by second of the window.
 
     Args:
-        health: rows of `contract.Health` that lie in the measured window.
+        health: entries of `contract.Health` that lie in the measured window, shape (n,).
     """
-    if health.empty:
+    if not len(health):
         return [
             Check(
                 name="generator-cpu",
@@ -64,8 +64,9 @@ def check_generator(health: pd.DataFrame) -> list[Check]:
                 text="The window was too short to tell.",
             )
         ]
-    cpu = float(health["cpu"].rolling(min(_CPU_STRETCH_S, len(health))).mean().max())
-    lag = float(health["lag_ms"].median())
+    stretch = min(_CPU_STRETCH_S, len(health))
+    cpu = float(np.convolve(health["cpu"], np.full(stretch, 1 / stretch), "valid").max())
+    lag = float(np.median(health["lag_ms"]))
     steal = float(health["steal"].mean())
     return [
         Check(
@@ -83,9 +84,7 @@ def check_generator(health: pd.DataFrame) -> list[Check]:
     ]  # fmt: skip
 
 
-def check_arrivals(
-    plan: Plan, closing: Closing, late_ms: "np.ndarray[tuple[int], np.dtype[np.float32]]"
-) -> list[Check]:
+def check_arrivals(plan: Plan, closing: Closing, late_ms: NDArray[np.float32]) -> list[Check]:
     """Open load: whether the generator asked as often, and as punctually, as it was told.
 
     Args:
