@@ -1,24 +1,14 @@
 """Cancel, SIGTERM and our own deadline: each ends the run in order, takes the service down and keeps what there is."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from entrypoint.errors import ExitCode
 
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ignore SIGINT and SIGTERM while the block runs: the second in which a result is saved and told."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+_HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 
 
 class Interrupted(BaseException):
@@ -58,5 +48,43 @@ def interruptible(timeout_s: float) -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Hold SIGINT, SIGTERM and the run's own alarm back while this lasts, then raise the first that came.
+
+    For what must not be broken in the middle: taking down, whose every step has a time limit, and starting a process, which
+    would otherwise run on unknown to anybody.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        caught.append(number)
+
+    before = {number: signal.signal(number, note) for number in _HELD_BACK}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        if caught:
+            signal.raise_signal(caught[0])
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ignore SIGINT and SIGTERM while the block runs: the second in which a result is saved and told."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        yield
+    finally:
         for number, handler in before.items():
             signal.signal(number, handler)

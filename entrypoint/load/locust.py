@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from entrypoint.interruption import held_back
 from locustfiles.ml_loadtest import contract
 
 _LAUNCHER = Path(contract.__file__).parent / "launch.py"
@@ -64,20 +65,23 @@ def command_line(launch: Launch, plan: contract.Plan) -> list[str]:
 def running(launch: Launch, plan: contract.Plan) -> Iterator[subprocess.Popen[bytes]]:
     """Locust in a process group of its own; gone with all its children when the block is left, however it is left."""
     launch.folder.mkdir(parents=True, exist_ok=True)
-    with launch.log.open("wb") as log:
-        process = subprocess.Popen(
-            command_line(launch, plan),
-            cwd=launch.root,
-            env=dict(launch.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            _end(process)
+    process = None
+    try:
+        with launch.log.open("wb") as log, held_back():
+            process = subprocess.Popen(
+                command_line(launch, plan),
+                cwd=launch.root,
+                env=dict(launch.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        yield process
+    finally:
+        if process is not None:
+            with held_back():
+                _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from entrypoint.errors import LoadTestError, ServiceError
+from entrypoint.interruption import held_back
 from entrypoint.service.compose import ComposeService
 from entrypoint.service.deadline import Deadline, timed
-from entrypoint.service.interruption import held_back
 from entrypoint.service.launcher import Launcher
 from entrypoint.service.ledger import Claim
 from entrypoint.service.place import Place

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from entrypoint.errors import SettingsError
+from entrypoint.interruption import Interrupted, interruptible
 from entrypoint.load.measure import tail
 from locustfiles.ml_loadtest import contract
 
@@ -424,3 +425,12 @@ def test_a_log_s_tail_is_what_is_shown(tmp_path):
 
     assert tail(path, 2) == "98\n99"
     assert tail(tmp_path / "none") == ""
+
+
+@pytest.mark.parametrize("delay_s", [0, 0.001, 0.003, 0.01, 0.05])
+def test_a_signal_while_locust_is_being_started_leaves_no_process_behind(load, delay_s):
+    with pytest.raises(Interrupted), interruptible(60):
+        signal.setitimer(signal.ITIMER_REAL, delay_s or 1e-6)
+        load(PLAIN, duration="20s")
+
+    assert ours() == []
