@@ -182,18 +182,22 @@ def _missing(measurement: Measurement, group: Group | None, thresholds: list[Thr
         return []
     gone = [endpoint for endpoint in group.endpoints() if endpoint not in measurement.endpoints]
     return [
-        Change(
-            endpoint=endpoint,
-            metric=rule.metric.key,
-            unit=rule.metric.unit,
-            status=Status.MISSING,
-            gated=bool(group.occasions(endpoint, rule.metric.key)),
-            note="in the baseline, but never asked for",
-        )
+        _absent(endpoint, rule, judged=bool(group.occasions(endpoint, rule.metric.key)))
         for endpoint in gone
         for rule in rules_for(endpoint, thresholds)
         if rule.gate and rule.max_change is not None
     ]
+
+
+def _absent(endpoint: str, rule: Rule, *, judged: bool) -> Change:
+    return Change(
+        endpoint=endpoint,
+        metric=rule.metric.key,
+        unit=rule.metric.unit,
+        status=Status.MISSING if judged else Status.REPORTED,
+        gated=judged,
+        note="in the baseline, but never asked for",
+    )
 
 
 def _too_few(row: _Row) -> str:

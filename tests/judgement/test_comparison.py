@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from entrypoint.baseline.model import EndpointValues
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Status
 from entrypoint.judgement.significance import (
@@ -172,6 +173,17 @@ def test_an_endpoint_on_one_side_only_is_named():
 
     assert rows["GET /", "p50"].status is Status.MISSING
     assert rows["GET /new", "p50"].status is Status.NEW
+
+
+def test_an_endpoint_too_rare_to_be_judged_may_be_absent_by_chance():
+    rare = group(*STEADY)
+    run = rare.runs[0].model_copy(
+        update={"endpoints": {"GET /rare": EndpointValues(requests=2, failures=0, values={})}}
+    )
+    rows, _ = judged(measurement(), rare.model_copy(update={"runs": (run,)}))
+
+    assert rows["GET /rare", "p50"].status is Status.REPORTED
+    assert rows["GET /rare", "p50"].note == "in the baseline, but never asked for"
 
 
 def test_exact_tests_agree_with_scipy_s_own():
