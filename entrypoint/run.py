@@ -136,7 +136,12 @@ def load(known: Known, console: Console) -> Measured:
         closing = recording.closing or _no_closing(recording)
         text = plan.describe(recording.plan)
         measurement = measure_recording(
-            recording.exchange, recording.plan, closing, plan_key=known.fingerprint.plan, plan_text=text
+            recording.exchange,
+            recording.plan,
+            closing,
+            plan_key=known.fingerprint.plan,
+            plan_text=text,
+            limits=settings.config.validity,
         )
     known.timing["warm-up"] = closing.windows[0][0] if closing.windows else 0.0
     known.timing["measured"] = closing.window_s

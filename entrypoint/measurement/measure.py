@@ -11,6 +11,7 @@ from entrypoint.measurement.metrics import METRICS, nearest_rank
 from entrypoint.measurement.model import Check, EndpointMeasurement, FailureKind, Measurement
 from entrypoint.measurement.samples import EndpointSamples, read_health, read_rows
 from entrypoint.measurement.validity import check_arrivals, check_generator, check_records
+from entrypoint.settings.model import Validity
 from locustfiles.ml_loadtest import contract
 
 if TYPE_CHECKING:
@@ -20,7 +21,13 @@ _LADDER = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99, 0.999, 1.0)
 
 
 def measure_recording(
-    folder: Path, plan: contract.Plan, closing: contract.Closing, *, plan_key: str, plan_text: str
+    folder: Path,
+    plan: contract.Plan,
+    closing: contract.Closing,
+    *,
+    plan_key: str,
+    plan_text: str,
+    limits: Validity | None = None,
 ) -> Measurement:
     """The measurement of one target.
 
@@ -30,7 +37,9 @@ def measure_recording(
         closing: the instrument's last word.
         plan_key: fingerprint of load and locustfile.
         plan_text: the load in a few words.
+        limits: what generator and machine may do; the defaults if not given.
     """
+    limits = limits or Validity()
     rows, names = read_rows(folder)
     window = rows[rows["segment"] >= 0]
     window_s = max(closing.window_s, 1e-9)
@@ -41,8 +50,8 @@ def measure_recording(
     checks = [
         *check_records(closing, len(rows)),
         _check_requests(len(window)),
-        *check_generator(inside),
-        *check_arrivals(plan, closing, window["late_ms"]),
+        *check_generator(inside, limits),
+        *check_arrivals(plan, closing, window["late_ms"], limits),
     ]
     return Measurement(
         endpoints={name: _measure(samples) for name, samples in endpoints.items()},

@@ -4,15 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.measurement.model import Check
+from entrypoint.settings.model import Validity
 from locustfiles.ml_loadtest.contract import Closing, Plan
 
-# Limits that hold on shared two-core machines with the service beside the generator; docs/measuring.md says how they were found.
-_MOST_CPU = 0.90
 _CPU_STRETCH_S = 5
-_MOST_LAG_MS = 50.0
-_MOST_STEAL = 0.10
-_FEWEST_ARRIVALS = 0.98
-_MOST_LATENESS_MS = 5.0
 
 
 def check_records(closing: Closing, samples: int) -> list[Check]:
@@ -47,18 +42,19 @@ def check_records(closing: Closing, samples: int) -> list[Check]:
     ]  # fmt: skip
 
 
-def check_generator(health: NDArray[np.void]) -> list[Check]:
+def check_generator(health: NDArray[np.void], limits: Validity) -> list[Check]:
     """Whether the generator had the machine it needed, second by second of the window.
 
     Args:
         health: entries of `contract.Health` that lie in the measured window, shape (n,).
+        limits: what is tolerated.
     """
     if not len(health):
         return [
             Check(
                 name="generator-cpu",
                 value=0,
-                limit=_MOST_CPU,
+                limit=limits.generator_cpu,
                 unit="",
                 ok=True,
                 text="The window was too short to tell.",
@@ -70,32 +66,33 @@ def check_generator(health: NDArray[np.void]) -> list[Check]:
     steal = float(health["steal"].mean())
     return [
         Check(
-            name="generator-cpu", value=cpu, limit=_MOST_CPU, unit="cores", ok=cpu <= _MOST_CPU,
+            name="generator-cpu", value=cpu, limit=limits.generator_cpu, unit="cores", ok=cpu <= limits.generator_cpu,
             text=f"In its busiest {_CPU_STRETCH_S} s the load generator used {cpu * 100:.0f} % of a core.",
         ),
         Check(
-            name="event-loop-lag", value=lag, limit=_MOST_LAG_MS, unit="ms", ok=lag <= _MOST_LAG_MS,
+            name="event-loop-lag", value=lag, limit=limits.event_loop_lag_ms, unit="ms", ok=lag <= limits.event_loop_lag_ms,
             text=f"In the median second the generator kept a timer waiting for {lag:.1f} ms at most.",
         ),
         Check(
-            name="steal", value=steal, limit=_MOST_STEAL, unit="", ok=steal <= _MOST_STEAL,
+            name="steal", value=steal, limit=limits.steal, unit="", ok=steal <= limits.steal,
             text=f"The hypervisor took {steal * 100:.1f} % of the machine's time.",
         ),
     ]  # fmt: skip
 
 
-def check_arrivals(plan: Plan, closing: Closing, late_ms: NDArray[np.float32]) -> list[Check]:
+def check_arrivals(plan: Plan, closing: Closing, late_ms: NDArray[np.float32], limits: Validity) -> list[Check]:
     """Open load: whether the generator asked as often, and as punctually, as it was told.
 
     Args:
         late_ms: lateness of the generator for each request of the window, shape (n,).
+        limits: what is tolerated.
     """
     if plan.arrival_rate is None or not len(late_ms):
         return []
     expected = plan.arrival_rate * closing.window_s
     # A Poisson count varies by its square root; four of them are not the generator's fault.
     share = closing.tickets / expected
-    fewest = _FEWEST_ARRIVALS - (4 / expected**0.5 if plan.arrival == "poisson" else 1 / expected)
+    fewest = limits.arrivals - (4 / expected**0.5 if plan.arrival == "poisson" else 1 / expected)
     late = float(np.median(late_ms))
     return [
         Check(
@@ -103,7 +100,7 @@ def check_arrivals(plan: Plan, closing: Closing, late_ms: NDArray[np.float32]) -
             text=f"The generator issued {closing.tickets} requests where {expected:.0f} were due on average.",
         ),
         Check(
-            name="lateness", value=late, limit=_MOST_LATENESS_MS, unit="ms", ok=late <= _MOST_LATENESS_MS,
+            name="lateness", value=late, limit=limits.lateness_ms, unit="ms", ok=late <= limits.lateness_ms,
             text=f"The generator sent the median request {late:.2f} ms late; this is not in any response time.",
         ),
     ]  # fmt: skip

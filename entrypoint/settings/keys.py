@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PlainSerializer
 from pydantic.fields import FieldInfo
 
 from entrypoint.settings.model import Config, MetricThreshold
-from entrypoint.settings.quantities import show_duration, show_percent
+from entrypoint.settings.quantities import show_duration
 
 # The settings that action.yml offers as inputs, beside those that concern the action alone.
 INPUTS = (
@@ -112,10 +112,8 @@ def _show(field: FieldInfo) -> str:
         return ""
     if isinstance(default, BaseModel):
         return "..".join(show_duration(value) for value in default.model_dump().values())
-    name = str(field.alias)
-    if name in {"duration", "timeout"}:
-        return show_duration(default)
-    return show_percent(default) if name.endswith("-rate") and isinstance(default, float) else str(default)
+    written = next((part for part in field.metadata if isinstance(part, PlainSerializer)), None)
+    return str(written.func(default)) if written else str(default)  # type: ignore[call-arg,unused-ignore]
 
 
 def threshold_help() -> dict[str, str]:

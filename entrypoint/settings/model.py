@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from entrypoint.measurement.metrics import METRICS
-from entrypoint.settings.quantities import Ratio, Seconds, parse_duration, parse_percent
+from entrypoint.settings.quantities import Milliseconds, Ratio, Seconds, parse_milliseconds, parse_percent
 
 
 def _split(value: object) -> object:
@@ -213,7 +213,7 @@ def _in_unit(metric: str, threshold: object) -> object:
     """`250ms` and `1%` become numbers in the metric's own unit."""
     if not isinstance(threshold, dict):
         return threshold
-    parse = {"ms": lambda value: parse_duration(value) * 1000, "%": parse_percent}.get(METRICS[metric].unit, float)
+    parse = {"ms": parse_milliseconds, "%": parse_percent}.get(METRICS[metric].unit, float)
     absolute = {key: parse(value) for key, value in threshold.items() if key in {"max", "min", "floor"}}
     return {**threshold, **absolute}
 
@@ -236,6 +236,24 @@ class Threshold(Section):
             "endpoint": value.get("endpoint", "*"),
             "metrics": {key: _in_unit(key, part) for key, part in metrics.items()},
         }
+
+
+class Validity(Section):
+    """What instrument and machine may do before a run is called invalid. docs/measuring.md says what each one asks."""
+
+    generator_cpu: Ratio = Field(0.90, description="Most of a core that the generator may use in its busiest 5 s")
+    event_loop_lag_ms: Milliseconds = Field(
+        50.0,
+        alias="event-loop-lag",
+        description="Longest that the generator may keep a timer waiting in the median second",
+    )
+    steal: Ratio = Field(0.10, description="Most of the machine's time that the hypervisor may take")
+    arrivals: Ratio = Field(
+        0.98, description="Open load: least share of the requests that the generator must have issued"
+    )
+    lateness_ms: Milliseconds = Field(
+        5.0, alias="lateness", description="Open load: latest that the generator may send the median request"
+    )
 
 
 class Report(Section):
@@ -264,6 +282,7 @@ class Config(Section):
     load: Load
     compare: Compare = Field(default_factory=Compare)
     thresholds: list[Threshold] = Field([], description="Thresholds by endpoint and metric")
+    validity: Validity = Field(default_factory=Validity)
     report: Report = Field(default_factory=Report)
     policy: Policy = Field(default_factory=Policy)
 

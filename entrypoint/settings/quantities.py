@@ -37,6 +37,11 @@ def parse_percent(value: object) -> float:
     raise ValueError(f"expected a percentage such as 10%, got {value!r} (the sign is needed)")
 
 
+def parse_milliseconds(value: object) -> float:
+    """Milliseconds of a duration; see `parse_duration`."""
+    return parse_duration(value) * 1000
+
+
 def show_duration(seconds: float) -> str:
     """`60s`, `5m` or `250ms`: the shortest form that loses nothing."""
     if seconds and seconds < 1:
@@ -55,6 +60,12 @@ def _written(example: str) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}], "examples": [example]})
 
 
+Milliseconds = Annotated[
+    float,
+    BeforeValidator(parse_milliseconds),
+    PlainSerializer(lambda ms: show_duration(ms / 1000), when_used="json"),
+    _written("50ms"),
+]
 Seconds = Annotated[
     float, BeforeValidator(parse_duration), PlainSerializer(show_duration, when_used="json"), _written("60s")
 ]

@@ -10,6 +10,7 @@ from entrypoint.errors import LoadError
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.metrics import METRICS, nearest_rank
 from entrypoint.measurement.samples import DTYPE, read_rows, read_samples
+from entrypoint.settings.model import Validity
 from locustfiles.ml_loadtest import contract
 from locustfiles.ml_loadtest.contract import Outcome
 
@@ -171,6 +172,19 @@ def test_a_busy_generator_is_invalid_whatever_the_service_did(tmp_path):
     write(tmp_path, samples, health=busy)
 
     assert failed_checks(measured(tmp_path, samples)) == {"generator-cpu", "event-loop-lag", "steal"}
+
+
+def test_the_user_may_say_what_the_generator_is_allowed(tmp_path):
+    samples = [(0, 0, 0, 2.0, 10.0)] * 20
+    busy = [
+        contract.Health(at_s=second, cpu=0.97, lag_ms=80.0, waiting=0, steal=0.2, users=2) for second in range(2, 12)
+    ]
+    write(tmp_path, samples, health=busy)
+    limits = Validity.model_validate({"generator-cpu": "99%", "event-loop-lag": "0.1s", "steal": "30%"})
+
+    found = measure_recording(tmp_path, PLAN, closing(samples), plan_key="k", plan_text="t", limits=limits)
+
+    assert not failed_checks(found)
 
 
 def test_what_the_generator_did_before_the_window_does_not_count(tmp_path):
