@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,15 @@ def _read(flags: Mapping[str, Any], config: str | None, out: str) -> "Settings":
 
     given = {name.removeprefix(_PREFIX).replace("_", "-"): value for name, value in flags.items() if value is not None}
     return read_settings(given, os.environ, Path.cwd(), config=config, out=out)
+
+
+def _forget_result(folder: Path) -> None:
+    """An earlier run's result must not speak for this one, should this one end before it has a result of its own."""
+    from entrypoint.report.result import read_result
+
+    with suppress(LoadTestError, OSError):
+        read_result(folder)
+        (folder / "result.json").unlink()
 
 
 def _workflow(runner: "Runner | None" = None) -> "tuple[Runner, Workflow]":
@@ -98,6 +108,7 @@ def run(config: str | None, out: str, **flags: str | None) -> int:
     from entrypoint.report.saving import save
     from entrypoint.run import run as run_line
 
+    _forget_result(Path(out))
     settings = _read(flags, config, out)
     _, workflow = _workflow(settings.runner)
     with interruptible(settings.config.policy.timeout_s):
@@ -153,9 +164,8 @@ def compare(base: Path, candidate: Path, out: str | None) -> int:
     from entrypoint.commands.compare import compare_folders
     from entrypoint.report.render import render_summary
     from entrypoint.report.saving import save
-    from entrypoint.settings.model import Compare, Policy
 
-    result = compare_folders(base, candidate, [], Compare(), Policy())
+    result = compare_folders(base, candidate)
     if out:
         save(result, Path(out))
     click.echo(render_summary(result))
@@ -221,8 +231,9 @@ def schema() -> int:
 
 @cli.command()
 @click.option("--suite", default=None, help="The suite whose leftovers go; from --config if not given.")
+@click.option("--even-running", is_flag=True, help="Also what a run that is still alive has up.")
 @_with_config
-def teardown(suite: str | None, config: str | None) -> int:
+def teardown(suite: str | None, even_running: bool, config: str | None) -> int:
     """Take down whatever a run of this suite left, however it ended."""
     from entrypoint.service import teardown_leftovers
     from entrypoint.settings.reading import ledger_folder, suite_of
@@ -231,7 +242,9 @@ def teardown(suite: str | None, config: str | None) -> int:
     runner, workflow = _workflow()
     name = suite_of(suite, config, os.environ, Path.cwd())
     environment = child_environment(os.environ)
-    count = teardown_leftovers(ledger_folder(runner, os.environ), name, workflow.say, environment=environment)
+    count = teardown_leftovers(
+        ledger_folder(runner, os.environ), name, workflow.say, environment=environment, only_dead=not even_running
+    )
     workflow.say(f"took down {count} leftover{'s' * (count != 1)} of suite {name}" if count else "nothing was left")
     return ExitCode.OK
 

@@ -15,10 +15,11 @@ from entrypoint.baseline import provenance, runs
 from entrypoint.baseline.file import read_baseline
 from entrypoint.baseline.model import Baseline, Fingerprint, Group
 from entrypoint.console import Console
-from entrypoint.errors import ExitCode, LoadTestError, ServiceError
+from entrypoint.errors import ExitCode, LoadTestError, ServiceError, SettingsError
 from entrypoint.interruption import Interrupted
 from entrypoint.judgement.comparison import compare
-from entrypoint.judgement.model import Comparison, Status, Verdict
+from entrypoint.judgement.model import Comparison, Reason, Status, Verdict
+from entrypoint.judgement.thresholds import as_written
 from entrypoint.judgement.verdict import Findings, judge, not_measured
 from entrypoint.load import locust, plan
 from entrypoint.load.interpreter import locust_python
@@ -27,6 +28,7 @@ from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.model import Measurement
 from entrypoint.report.result import Compared, Environment, Look, Result
 from entrypoint.service import Place, Target, running
+from entrypoint.service.process_tree import MARK
 from entrypoint.service.target import Fault
 from entrypoint.settings.model import CompareWith
 from entrypoint.settings.plausible import refuse_impossible
@@ -35,6 +37,9 @@ from locustfiles.ml_loadtest import contract
 
 # What a run writes; removed before the next one, while anything else in the folder stays.
 _OURS = ("result.json", "summary.md", "comment.md", "report.html", "junit.xml", "samples", "locust", "service")
+_WROTE_IT = ("result.json", "samples/plan.json", "service/.ml-loadtest")
+# One user in twenty still waiting half a minute after the end.
+_HUNG = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,15 +91,13 @@ def prepare(settings: Settings) -> Known:
     """Read all that can be wrong before anything is started."""
     settings.runner.refuse_unsafe_event()
     refuse_impossible(settings.config)
-    for name in _OURS:
-        old = settings.out / name
-        shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
-    settings.out.mkdir(parents=True, exist_ok=True)
+    clear(settings.out)
     locustfile = settings.config.load.locustfile
     fingerprint = Fingerprint(
         machine=provenance.machine(),
         launcher=launcher(settings),
         plan=plan.fingerprint(plan.make_plan(settings.config.load, ()), locustfile),
+        suite=settings.config.suite,
     )
     with_ = settings.config.compare.with_
     startup_s = time.time() - psutil.Process().create_time()
@@ -108,6 +111,28 @@ def prepare(settings: Settings) -> Known:
         timing={"startup": startup_s},
         began=time.monotonic() - startup_s,
     )
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier run of ours left in a results folder, and nothing else.
+
+    Raises:
+        SettingsError: if the folder holds such files that no run of ours wrote, or cannot be used.
+    """
+    try:
+        there = [name for name in _OURS if (folder / name).exists()]
+        if there and not any((folder / mark).exists() for mark in _WROTE_IT):
+            raise SettingsError(
+                f"`--out` names `{folder}`, which has a `{there[0]}` that no run of ours wrote.",
+                remedy="Name an empty folder, or one with the results of an earlier run.",
+            )
+        for name in there:
+            old = folder / name
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+        (folder / "service").mkdir(parents=True)
+        (folder / "service" / ".ml-loadtest").touch()
+    except OSError as error:
+        raise SettingsError(f"`--out` names `{folder}`, which cannot be written to: {error.strerror}.") from error
 
 
 def launcher(settings: Settings) -> str:
@@ -129,7 +154,7 @@ def load(known: Known, console: Console) -> Measured:
         ledger=settings.ledger,
     )
     with running(settings.config.service, name="candidate", place=place, say=console.say) as target:
-        recording = _measure(known, target, python, console)
+        recording = _measure(known, target, python, console, {MARK: place.project(target.name)})
         faults, facts = tuple(target.faults()), target.facts()
     known.timing.update(target.timing)
     with timed(known.timing, "analysis"):
@@ -145,10 +170,20 @@ def load(known: Known, console: Console) -> Measured:
         )
     known.timing["warm-up"] = closing.windows[0][0] if closing.windows else 0.0
     known.timing["measured"] = closing.window_s
-    return Measured(measurement=measurement, faults=faults, facts=facts)
+    return Measured(measurement=measurement, faults=faults + hung(closing, recording.plan), facts=facts)
 
 
-def _measure(known: Known, target: Target, python: Path, console: Console) -> Recording:
+def hung(closing: contract.Closing, load_plan: contract.Plan) -> tuple[Fault, ...]:
+    """A service that keeps a good part of its users waiting long after the load has ended has failed, whatever its shares say."""
+    if closing.unfinished < max(1, _HUNG * load_plan.users):
+        return ()
+    seconds = load_plan.drain_s
+    return (
+        Fault(kind="hung", what=f"{closing.unfinished} requests were still unanswered {seconds:g} s after the load."),
+    )
+
+
+def _measure(known: Known, target: Target, python: Path, console: Console, mark: dict[str, str]) -> Recording:
     settings = known.settings
     load_plan = plan.make_plan(settings.config.load, (contract.Target(target.name, target.url),))
     launch = locust.Launch(
@@ -157,7 +192,8 @@ def _measure(known: Known, target: Target, python: Path, console: Console) -> Re
         exchange=settings.out / "samples",
         folder=settings.out / "locust",
         root=settings.root,
-        environment=locust.select_environment(settings.environment, settings.config.load.environment),
+        # The mark of the service's own processes: `teardown` finds a Locust that outlived a killed conductor by it.
+        environment=locust.select_environment(settings.environment, settings.config.load.environment) | mark,
     )
     console.say(f"loading {target.url}: {plan.describe(load_plan)}")
     with timed(known.timing, "load"):
@@ -211,6 +247,10 @@ def conclude(
     return Result(
         tool_version=__version__,
         suite=settings.suite,
+        id=settings.run_id,
+        faults=tuple(Reason(code=fault.kind, text=fault.what) for fault in measured.faults) if measured else (),
+        thresholds=tuple(as_written(threshold) for threshold in settings.config.thresholds),
+        policy=settings.config.policy.model_dump(mode="json", by_alias=True),
         verdict=verdict.outcome,
         exit_code=verdict.exit_code,
         reasons=verdict.reasons,
@@ -246,6 +286,7 @@ def _environment(known: Known, measured: Measured | None) -> Environment:
     return Environment(
         machine=known.fingerprint.machine,
         launcher=known.fingerprint.launcher,
+        suite=known.fingerprint.suite,
         occasion=provenance.occasion(runner),
         image=runner.image,
         commit=known.commit,

@@ -1,7 +1,7 @@
 """The committed baseline as values: runs of the accepted code, grouped by what makes them comparable."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Literal
 
 from pydantic import Field
@@ -19,11 +19,13 @@ class Fingerprint(Value):
         machine: processor and cores, in words that do not change between two machines of one kind.
         launcher: `compose`, `command` or `url`.
         plan: fingerprint of load and locustfile.
+        suite: the suite's name where the settings give one; two services under one locustfile are two suites.
     """
 
     machine: str
     launcher: str
     plan: str
+    suite: str = ""
 
 
 class EndpointValues(Value):
@@ -41,12 +43,14 @@ class Run(Value):
     Attributes:
         occasion: the job it came from, or one boot and clock hour; runs of one occasion share its luck.
         commit, date: provenance; the date as YYYY-MM-DD.
+        id: of the run, so that none is accepted twice.
         slower: it was accepted although it was judged slower than the runs before it.
     """
 
     occasion: str
     commit: str
     date: str
+    id: str = ""
     image: str = ""
     versions: dict[str, str] = {}
     slower: bool = False
@@ -60,14 +64,19 @@ class Group(Value):
     plan_text: str = ""
     runs: tuple[Run, ...] = ()
 
-    def occasions(self, endpoint: str, metric: str) -> list[float]:
-        """Mean of the logarithms of a metric for each occasion, in order; only finite, positive values."""
+    def occasions(self, endpoint: str, metric: str) -> list[list[float]]:
+        """The logarithms of a metric for each occasion, in order; only finite, positive values."""
         by_occasion: dict[str, list[float]] = defaultdict(list)
         for run in self.runs:
             value = run.endpoints[endpoint].values.get(metric) if endpoint in run.endpoints else None
             if value is not None and 0 < value < math.inf:
                 by_occasion[run.occasion].append(math.log(value))
-        return [sum(logs) / len(logs) for logs in by_occasion.values()]
+        return list(by_occasion.values())
+
+    def requests_a_run(self, endpoint: str) -> float:
+        """How many requests an endpoint had in the mean run that knows it."""
+        counts = [run.endpoints[endpoint].requests for run in self.runs if endpoint in run.endpoints]
+        return sum(counts) / len(counts) if counts else 0.0
 
     def counts(self, endpoint: str) -> tuple[int, int]:
         """Failures and requests of an endpoint over all runs."""
@@ -90,9 +99,9 @@ class Baseline(Value):
         return next((group for group in self.groups if group.fingerprint == fingerprint and group.runs), None)
 
     def with_run(self, fingerprint: Fingerprint, plan_text: str, run: Run) -> "Baseline":
-        """The baseline with one more run; the oldest of its group makes room."""
+        """The baseline with one more run of its group, which keeps at most 20."""
         known = self.group(fingerprint)
-        runs = (*(known.runs if known else ()), run)[-MOST_RUNS:]
+        runs = _with_room((*(known.runs if known else ()), run))
         new = Group(fingerprint=fingerprint, plan_text=plan_text, runs=runs)
         others = tuple(group for group in self.groups if group.fingerprint != fingerprint)
         return Baseline(groups=(*others, new))
@@ -100,3 +109,13 @@ class Baseline(Value):
     def without_group(self, fingerprint: Fingerprint) -> "Baseline":
         """The baseline without the runs of one fingerprint."""
         return Baseline(groups=tuple(group for group in self.groups if group.fingerprint != fingerprint))
+
+
+def _with_room(runs: tuple[Run, ...]) -> tuple[Run, ...]:
+    """At most 20 runs, of as many occasions as can be: the oldest run of the fullest occasion goes first."""
+    kept = list(runs)
+    while len(kept) > MOST_RUNS:
+        counts = Counter(run.occasion for run in kept)
+        fullest = max(counts.values())
+        kept.remove(next(run for run in kept if counts[run.occasion] == fullest))
+    return tuple(kept)

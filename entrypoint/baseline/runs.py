@@ -2,22 +2,22 @@
 
 import math
 from datetime import date
+from typing import Any
 
 from entrypoint.baseline.model import EndpointValues, Fingerprint, Group, Run
 from entrypoint.measurement.model import EndpointMeasurement, Measurement
 
 
-def as_run(
-    measurement: Measurement, *, occasion: str, commit: str, day: str, image: str = "", slower: bool = False
-) -> Run:
-    """A measurement as the baseline keeps it: finite values only."""
+def as_run(measurement: Measurement, **provenance: Any) -> Run:  # noqa: ANN401 (checked by the model)
+    """A measurement as the baseline keeps it: finite values only.
+
+    Args:
+        measurement: of the run.
+        provenance: the other fields of `Run`.
+    """
     return Run(
-        occasion=occasion,
-        commit=commit,
-        date=day,
-        image=image,
+        **provenance,
         versions=measurement.versions,
-        slower=slower,
         endpoints={name: _values(found) for name, found in measurement.endpoints.items()},
     )
 

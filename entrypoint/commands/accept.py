@@ -22,12 +22,16 @@ def accept(result: Result, baseline_path: Path, console: Console, *, even_if_slo
     measurement = _acceptable(result, even_if_slower)
     baseline = read_baseline(baseline_path) or Baseline()
     fingerprint = fingerprint_of(result, measurement)
+    known = baseline.group(fingerprint)
+    if result.id and known and any(run.id == result.id for run in known.runs):
+        raise LoadTestError("This run is in the baseline already.", remedy="Measure again to add another.")
     run = runs.as_run(
         measurement,
         occasion=result.environment.occasion,
         commit=result.environment.commit,
-        day=result.environment.date,
+        date=result.environment.date,
         image=result.environment.image,
+        id=result.id,
         slower=result.verdict is Outcome.REGRESSION,
     )
     write_baseline(baseline_path, baseline.with_run(fingerprint, measurement.plan_text, run))
@@ -38,7 +42,12 @@ def accept(result: Result, baseline_path: Path, console: Console, *, even_if_slo
 
 def fingerprint_of(result: Result, measurement: Measurement) -> Fingerprint:
     """What a later run must share with this one to be compared with it."""
-    return Fingerprint(machine=result.environment.machine, launcher=result.environment.launcher, plan=measurement.plan)
+    return Fingerprint(
+        machine=result.environment.machine,
+        launcher=result.environment.launcher,
+        plan=measurement.plan,
+        suite=result.environment.suite,
+    )
 
 
 def _acceptable(result: Result, even_if_slower: bool) -> Measurement:

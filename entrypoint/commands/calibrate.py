@@ -25,6 +25,7 @@ def calibrate(settings: Settings, console: Console, *, count: int, replace: bool
     Raises:
         LoadTestError: if a run was invalid or exceeded a limit; the runs before it are kept.
     """
+    read_baseline(settings.config.compare.baseline)  # a damaged one must be known before the load, not after it
     for number in range(1, count + 1):
         console.say(f"calibration run {number} of {count}")
         result = run(_for_run(settings, number), console)

@@ -13,41 +13,38 @@ from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.verdict import Findings, judge
 from entrypoint.measurement.model import Measurement
 from entrypoint.report.result import Result, read_result
-from entrypoint.settings.model import Compare, CompareWith, Policy, Threshold
+from entrypoint.settings.model import CompareWith, Policy, Threshold
 
 
-def compare_folders(
-    base: Path, candidate: Path, thresholds: list[Threshold], options: Compare, policy: Policy
-) -> Result:
-    """Judge the run in `candidate` by what is at `base`.
+def compare_folders(base: Path, candidate: Path) -> Result:
+    """Judge the run in `candidate` by what is at `base`, with the thresholds and the policy that the candidate's run had.
 
     Args:
         base: a results folder, its result.json, or a baseline file.
         candidate: a results folder or its result.json.
-        thresholds, options, policy: as of a run.
 
     Raises:
-        SettingsError: if either cannot be read, or the candidate measured nothing.
+        SettingsError: if either cannot be read, the base is invalid, or the candidate measured nothing.
     """
     result = read_result(candidate)
     if result.measurement is None:
         raise SettingsError(f"`{candidate}` measured nothing, so there is nothing to compare.", cause=result.problem)
-    fingerprint = fingerprint_of(result, result.measurement)
-    group, state = _base(base, fingerprint)
+    group, state = _base(base, fingerprint_of(result, result.measurement))
     against = runs.describe(group, date.today()) if group else ""
-    comparison = compare(result.measurement, group, thresholds, options.false_alarm_rate, against)
+    thresholds = [Threshold.model_validate(threshold) for threshold in result.thresholds]
+    comparison = compare(result.measurement, group, thresholds, result.compared.false_alarm_rate, against)
     findings = Findings(
         checks=result.measurement.checks,
         comparison=comparison,
-        faults=(),
+        faults=[(fault.code, fault.text) for fault in result.faults],
         baseline=state,
         compare_with=CompareWith.COMMITTED,
     )
-    verdict = judge(findings, policy)
+    verdict = judge(findings, Policy.model_validate(result.policy))
     compared = result.compared.model_copy(
         update={
             "with_": CompareWith.COMMITTED.value, "against": against, "rows": comparison.rows, "alpha": comparison.alpha,
-            "false_alarm_rate": options.false_alarm_rate, "caveats": comparison.caveats,
+            "caveats": comparison.caveats,
         }
     )  # fmt: skip
     return result.model_copy(
@@ -73,9 +70,13 @@ def _from_result(result: Result, path: Path, fingerprint: Fingerprint) -> tuple[
     measurement: Measurement | None = result.measurement
     if measurement is None:
         raise SettingsError(f"`{path}` measured nothing, so nothing can be compared with it.", cause=result.problem)
+    if not measurement.valid:
+        raise SettingsError(
+            f"The run at `{path}` is invalid, so nothing can be compared with it.", cause=result.reasons[0].text
+        )
     found = fingerprint_of(result, measurement)
     if found != fingerprint:
         return None, "other"
     environment = result.environment
-    run = runs.as_run(measurement, occasion=environment.occasion, commit=environment.commit, day=environment.date)
+    run = runs.as_run(measurement, occasion=environment.occasion, commit=environment.commit, date=environment.date)
     return runs.as_group(run, found), "found"

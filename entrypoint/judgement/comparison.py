@@ -7,14 +7,20 @@ from entrypoint.baseline.model import Group
 from entrypoint.judgement.model import Change, Comparison, Status
 from entrypoint.judgement.significance import (
     ENOUGH_OCCASIONS,
+    lower_rank,
+    missing_variance,
     more_than_baseline,
     more_than_limit,
     noise_between_occasions,
     predict,
 )
-from entrypoint.judgement.thresholds import Rule, rules_for
+from entrypoint.judgement.thresholds import Rule, rule_for, rules_for, unmatched
+from entrypoint.measurement.metrics import METRICS
 from entrypoint.measurement.model import EndpointMeasurement, Measurement
 from entrypoint.settings.model import Threshold
+
+ALL_ENDPOINTS = "(all endpoints)"
+_FELL = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class _Row:
         return self.found.metrics.get(self.rule.metric.key)
 
     @property
-    def logs(self) -> list[float]:
+    def occasions(self) -> list[list[float]]:
         return self.group.occasions(self.endpoint, self.rule.metric.key) if self.group else []
 
     @property
@@ -42,10 +48,26 @@ class _Row:
     @property
     def gated(self) -> bool:
         """Whether it is one of the R rows that share the error rate."""
-        if not self.rule.gate or self.value is None:
+        if not self.rule.gate:
             return False
+        if self.value is None:
+            return self.raises_doubt
         limited = self.rule.limit_above is not None or self.rule.limit_below is not None
-        return limited or bool(self.logs) or (self.is_ratio and self.group is not None)
+        return limited or bool(self.occasions) or (self.is_ratio and self.group is not None)
+
+    @property
+    def raises_doubt(self) -> bool:
+        """Whether too few requests are themselves suspicious: a slow service answers fewer of a closed load's.
+
+        An endpoint that is always near the minimum falls below it by chance; one that lost a quarter of its requests does not.
+        """
+        if self.rule.limit_asked:
+            return True
+        return (
+            bool(self.occasions)
+            and self.group is not None
+            and (self.found.requests < _FELL * self.group.requests_a_run(self.endpoint))
+        )
 
 
 def compare(
@@ -68,11 +90,37 @@ def compare(
         _Row(endpoint, rule, found, group)
         for endpoint, found in measurement.endpoints.items()
         for rule in rules_for(endpoint, thresholds)
-    ]
+    ] + _pooled(measurement, thresholds)
     count = sum(row.gated for row in rows)
     alpha = false_alarm_rate / max(1, count)
     changes = [_judge(row, alpha) for row in rows] + _missing(measurement, group, thresholds)
-    return Comparison(changes=tuple(changes), rows=count, alpha=alpha, against=against, caveats=_caveats(group))
+    return Comparison(
+        changes=tuple(changes),
+        rows=count,
+        alpha=alpha,
+        against=against,
+        caveats=_caveats(group),
+        unmatched=tuple(unmatched(thresholds, measurement.endpoints)),
+    )
+
+
+def _pooled(measurement: Measurement, thresholds: list[Threshold]) -> list[_Row]:
+    """A row for the failures of all endpoints that share the general limit.
+
+    Failures spread over many rare endpoints are too few in each of them to be told from chance, and are not in all together.
+    """
+    failures = METRICS["failures"]
+    general = rule_for(ALL_ENDPOINTS, failures, [threshold for threshold in thresholds if threshold.endpoint == "*"])
+    found = [
+        part for endpoint, part in measurement.endpoints.items() if rule_for(endpoint, failures, thresholds) == general
+    ]
+    requests, failed = sum(part.requests for part in found), sum(part.failures for part in found)
+    if len(found) < 2 or not requests:
+        return []
+    whole = EndpointMeasurement(
+        requests=requests, failures=failed, outcomes={}, metrics={failures.key: failed / requests}, quantiles={}
+    )
+    return [_Row(ALL_ENDPOINTS, general, whole, None)]
 
 
 def _caveats(group: Group | None) -> tuple[str, ...]:
@@ -88,7 +136,7 @@ def _caveats(group: Group | None) -> tuple[str, ...]:
 
 def _judge(row: _Row, alpha: float) -> Change:
     if row.value is None:
-        return _change(row, Status.TOO_FEW if row.rule.gate else Status.REPORTED, note=_too_few(row))
+        return _judge_few(row, alpha)
     if row.is_ratio:
         return _judge_failures(row, alpha)
     if row.rule.gate and _beyond_limit(row.rule, row.value):
@@ -99,6 +147,28 @@ def _judge(row: _Row, alpha: float) -> Change:
 def _beyond_limit(rule: Rule, value: float) -> bool:
     above = rule.limit_above is not None and value > rule.limit_above
     return above or (rule.limit_below is not None and value < rule.limit_below)
+
+
+def _judge_few(row: _Row, alpha: float) -> Change:
+    """Too few requests for a percentile still bound it from below: what even the bound accuses is accused."""
+    note = _too_few(row)
+    if not row.rule.gate:
+        return _change(row, Status.REPORTED, note=note)
+    few, p = row.found.few, row.rule.metric.quantile
+    rank = lower_rank(len(few), p, alpha) if few and p and row.raises_doubt else 0
+    if rank:
+        bound = few[rank - 1]
+        judged = _against_baseline(
+            _bounded(row, bound), alpha, Status.OVER_LIMIT if _beyond_limit(row.rule, bound) else None
+        )
+        if judged.status in (Status.OVER_LIMIT, Status.REGRESSED):
+            return judged.model_copy(update={"note": f"at least; {note}"})
+    return _change(row, Status.UNRESOLVED if row.raises_doubt else Status.TOO_FEW, note=note)
+
+
+def _bounded(row: _Row, bound: float) -> _Row:
+    metrics = {**row.found.metrics, row.rule.metric.key: bound}
+    return _Row(row.endpoint, row.rule, row.found.model_copy(update={"metrics": metrics}), row.group)
 
 
 def _judge_failures(row: _Row, alpha: float) -> Change:
@@ -126,11 +196,13 @@ def _judge_failures(row: _Row, alpha: float) -> Change:
 
 def _against_baseline(row: _Row, alpha: float, forced: Status | None = None) -> Change:
     """Log ratio to the mean of the baseline's occasions, held against the noise between them."""
-    logs, value = row.logs, row.value
+    occasions, value = row.occasions, row.value
+    logs = [sum(runs) / len(runs) for runs in occasions]
     assert value is not None
     if not logs or value <= 0 or row.rule.metric.prior_sd is None:
         return _change(row, forced or _without_baseline(row))
-    prediction = predict(logs, noise_between_occasions(logs, row.rule.metric.prior_sd), alpha)
+    noise = noise_between_occasions(logs, row.rule.metric.prior_sd)
+    prediction = predict(logs, noise, alpha, missing_variance(occasions))
     estimate = math.log(value) - prediction.mean
     status = forced or (
         _status(row.rule, estimate, prediction.half, math.exp(prediction.mean)) if row.rule.gate else Status.REPORTED
@@ -202,7 +274,9 @@ def _absent(endpoint: str, rule: Rule, *, judged: bool) -> Change:
 
 def _too_few(row: _Row) -> str:
     if row.found.requests < row.rule.metric.minimum:
-        return f"{row.found.requests} of the {row.rule.metric.minimum} it needs"
+        had = row.group.requests_a_run(row.endpoint) if row.group and row.raises_doubt else 0
+        before = f"; the baseline had {had:.0f}" if had else ""
+        return f"{row.found.requests} of the {row.rule.metric.minimum} requests it needs{before}"
     return "no request succeeded"
 
 

@@ -61,6 +61,7 @@ class Comparison(Value):
         alpha: one-sided error of each of them.
         against: what the candidate was compared with, in a sentence; "" for nothing.
         caveats: what weakens the comparison, in sentences.
+        unmatched: patterns of thresholds that name no endpoint of the run.
     """
 
     changes: tuple[Change, ...]
@@ -68,6 +69,7 @@ class Comparison(Value):
     alpha: float
     against: str = ""
     caveats: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
 
 
 class Outcome(StrEnum):

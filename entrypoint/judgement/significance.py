@@ -70,17 +70,48 @@ class Prediction:
     resolution: float
 
 
-def predict(logs: Sequence[float], noise: Noise, alpha: float) -> Prediction:
-    """Prediction interval for one new observation: t(1 - α, ν) s √(1 + 1/K) (Hahn and Meeker, Statistical Intervals, ch. 4).
+def missing_variance(occasions: Sequence[Sequence[float]]) -> float:
+    """What the means of occasions vary less than a single run does: s_w² (1 - 1/n).
+
+    A mean of n runs has the variance σ_b² + σ_w²/n, a single run σ_b² + σ_w². The pooled within-occasion variance s_w² makes
+    up the difference, with n the harmonic mean of the runs per occasion (one-way random effects; Searle, Linear Models, ch. 9).
+
+    Args:
+        occasions: the runs' logarithms of each occasion.
+    """
+    squares = sum((log - sum(logs) / len(logs)) ** 2 for logs in occasions for log in logs)
+    df = sum(len(logs) - 1 for logs in occasions)
+    if df == 0:
+        return 0.0
+    return squares / df * (1 - sum(1 / len(logs) for logs in occasions) / len(occasions))
+
+
+def predict(logs: Sequence[float], noise: Noise, alpha: float, missing: float = 0.0) -> Prediction:
+    """Prediction interval for one new run: t(1 - α, ν) √(s² (1 + 1/K) + missing) (Hahn and Meeker, Statistical Intervals, ch. 4).
 
     Args:
         logs: mean logarithm of each of K occasions.
         noise: their noise.
         alpha: one-sided probability of a false alarm on this row.
+        missing: see `missing_variance`.
     """
-    spread = noise.sd * math.sqrt(1 + 1 / len(logs))
+    spread = math.sqrt(noise.sd**2 * (1 + 1 / len(logs)) + missing)
     half = t_quantile(1 - alpha, noise.df) * spread
     return Prediction(sum(logs) / len(logs), half, half + t_quantile(POWER, noise.df) * spread)
+
+
+def lower_rank(requests: int, p: float, alpha: float) -> int:
+    """The rank whose value lies below the true p-quantile with probability 1 - α, 0 if so few requests have none.
+
+    X_(j) exceeds the quantile if fewer than j of n requests fall below it: P = P(Bin(n, p) <= j - 1), exact and free of any
+    distribution (David and Nagaraja, Order Statistics, section 7.1).
+    """
+    from scipy.special import bdtr
+
+    rank = 0
+    while rank < requests and bdtr(rank, requests, p) <= alpha:
+        rank += 1
+    return rank
 
 
 def more_than_limit(failures: int, requests: int, limit: float) -> float:

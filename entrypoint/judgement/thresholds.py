@@ -1,11 +1,15 @@
 """What each metric of each endpoint may do: the user's patterns over the metric's own defaults."""
 
 import math
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from typing import Any
 
 from entrypoint.measurement.metrics import METRICS, Direction, Metric
 from entrypoint.settings.model import MetricThreshold, Threshold
+
+_ABSOLUTE = ("max", "min", "floor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +22,7 @@ class Rule:
         max_change: allowed relative change in the worse direction; None if only limits hold.
         floor: smallest absolute change, in the unit, that is accused.
         limit_above, limit_below: absolute limits, in the unit.
+        limit_asked: whether the user set one of them.
     """
 
     metric: Metric
@@ -26,6 +31,7 @@ class Rule:
     floor: float
     limit_above: float | None
     limit_below: float | None
+    limit_asked: bool = False
 
     @property
     def log_threshold(self) -> float:
@@ -41,7 +47,7 @@ def rule_for(endpoint: str, metric: Metric, thresholds: list[Threshold]) -> Rule
     """The rule of one row. Later entries of the file override earlier ones, key by key."""
     said = MetricThreshold()
     for threshold in thresholds:
-        if fnmatchcase(endpoint, threshold.endpoint) and (entry := threshold.metrics.get(metric.key)):
+        if matches(threshold.endpoint, endpoint) and (entry := threshold.metrics.get(metric.key)):
             said = said.model_copy(update=entry.model_dump(exclude_none=True, by_alias=False))
     lower = metric.direction is Direction.LOWER_IS_BETTER
     asked = said.max_increase if lower else said.max_decrease
@@ -56,7 +62,37 @@ def rule_for(endpoint: str, metric: Metric, thresholds: list[Threshold]) -> Rule
         floor=said.floor if said.floor is not None else metric.floor,
         limit_above=limit_above,
         limit_below=limit_below,
+        limit_asked=said.max is not None or said.min is not None,
     )
+
+
+def matches(pattern: str, endpoint: str) -> bool:
+    """Whether a threshold's pattern names an endpoint: `*` stands for anything, every other character for itself."""
+    return pattern == endpoint or re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), endpoint) is not None
+
+
+def as_written(threshold: Threshold) -> dict[str, Any]:
+    """A threshold as `loadtest.yml` writes it, so that a finished run can be judged again by the same rules."""
+    metrics = {}
+    for key, said in threshold.metrics.items():
+        unit = METRICS[key].unit
+        values = said.model_dump(mode="json", by_alias=True, exclude_none=True)
+        metrics[key] = {name: _with_unit(value, unit) if name in _ABSOLUTE else value for name, value in values.items()}
+    return {"endpoint": threshold.endpoint, **metrics}
+
+
+def _with_unit(value: float, unit: str) -> str | float:
+    if unit == "ms":
+        return f"{value:.12g}ms"
+    return f"{value * 100:.12g}%" if unit == "%" else value
+
+
+def unmatched(thresholds: list[Threshold], endpoints: Iterable[str]) -> list[str]:
+    """Patterns that name no endpoint at all: a limit that guards nothing must be said."""
+    names = list(endpoints)
+    return [
+        threshold.endpoint for threshold in thresholds if not any(matches(threshold.endpoint, name) for name in names)
+    ]
 
 
 def rules_for(endpoint: str, thresholds: list[Threshold]) -> list[Rule]:

@@ -75,7 +75,11 @@ def _doubts(findings: Findings, by_status: dict[Status, list[Change]]) -> list[R
         return [Reason(code="not-comparable", text=text)]
     doubts = [change for change in by_status[Status.UNRESOLVED] + by_status[Status.MISSING] if change.gated]
     reasons = [Reason(code=change.status.value, text=sentence(change)) for change in doubts]
-    if findings.comparison.rows == 0 and findings.baseline == "found":
+    for pattern in findings.comparison.unmatched:
+        text = f"The threshold for {pattern} names no endpoint of this run, so it guards nothing."
+        reasons.append(Reason(code="threshold-unmatched", text=text))
+    compared = any(change.gated and change.interval for change in findings.comparison.changes)
+    if findings.baseline == "found" and not compared and not reasons:
         reasons.append(
             Reason(code="no-gated-row", text="No endpoint had enough requests to be judged; measure for longer.")
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from entrypoint.errors import LoadError, SettingsError
 from entrypoint.load import locust
 from entrypoint.load.plan import longest_s
+from entrypoint.load.scrub import scrub
 from locustfiles.ml_loadtest import contract
 
 _POLL_S = 0.05
@@ -72,6 +73,7 @@ def measure(
     contract.write_whole(launch.exchange / "plan.json", plan)
     with locust.running(launch, plan) as process:
         exit_code = _follow(process, launch, plan, decide, watch)
+    scrub((launch.exchange, launch.folder), [launch.environment.get(name, "") for name in plan.secrets])
     closing_file = launch.exchange / "closing.json"
     closing = contract.read_closing(closing_file) if closing_file.exists() else None
     recording = Recording(
@@ -152,7 +154,8 @@ def _refuse_useless(recording: Recording, launch: locust.Launch) -> None:
             cause="Locust loads classes that derive from HttpUser, FastHttpUser or User and are not abstract.",
             remedy="Add one with at least one @task.",
         )
-    if not (launch.exchange / "progress.jsonl").stat().st_size:
+    progress = launch.exchange / "progress.jsonl"
+    if not progress.exists() or not progress.stat().st_size:
         raise SettingsError(
             f"`{name}` could not be loaded.",
             cause="Python raised while importing it, or while its users were set up.",

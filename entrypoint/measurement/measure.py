@@ -89,7 +89,8 @@ def _measure(samples: EndpointSamples) -> EndpointMeasurement:
         failures=int(samples.failed.sum()),
         outcomes={contract.Outcome(value).label: int(n) for value, n in zip(values, counts, strict=True)},
         metrics={key: None if value is None or math.isnan(value) else float(value) for key, value in metrics.items()},
-        quantiles={f"{p:g}": float(nearest_rank(samples.sorted_ms, p)) for p in _LADDER},
+        quantiles={f"{p:g}": nearest_rank(samples.sorted_ms, p) for p in _LADDER},
+        few=tuple(samples.sorted_ms.tolist()) if count < METRICS["p95"].minimum else (),
     )
 
 

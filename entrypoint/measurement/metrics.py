@@ -40,6 +40,7 @@ class Metric:
         max_change: relative change in the worse direction that is allowed by default against a committed baseline.
         floor: smallest absolute change, in the unit, that is accused.
         limit: default absolute limit in the worse direction.
+        quantile: which quantile of the response times it is, None for other figures.
         prior_sd: standard deviation of the log between occasions, assumed until enough occasions were seen.
     """
 
@@ -54,6 +55,7 @@ class Metric:
     floor: float = 0.0
     limit: float | None = None
     prior_sd: float | None = None
+    quantile: float | None = None
 
 
 def nearest_rank(sorted_ms: "NDArray[np.float64]", p: float) -> float:
@@ -78,6 +80,7 @@ _ALL = (
         unit="ms",
         direction=Direction.LOWER_IS_BETTER,
         compute=_percentile(0.50),
+        quantile=0.50,
         minimum=11,
         gate=True,
         max_change=0.25,
@@ -90,6 +93,7 @@ _ALL = (
         unit="ms",
         direction=Direction.LOWER_IS_BETTER,
         compute=_percentile(0.90),
+        quantile=0.90,
         minimum=64,
         prior_sd=0.15,
     ),
@@ -99,6 +103,7 @@ _ALL = (
         unit="ms",
         direction=Direction.LOWER_IS_BETTER,
         compute=_percentile(0.95),
+        quantile=0.95,
         minimum=130,
         gate=True,
         max_change=0.50,
@@ -111,6 +116,7 @@ _ALL = (
         unit="ms",
         direction=Direction.LOWER_IS_BETTER,
         compute=_percentile(0.99),
+        quantile=0.99,
         minimum=662,
         prior_sd=0.30,
     ),

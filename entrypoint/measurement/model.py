@@ -46,6 +46,7 @@ class EndpointMeasurement(Value):
         outcomes: requests by outcome.
         metrics: value by metric, in the metric's unit; None where there are too few requests to print it.
         quantiles: response times in ms at the ladder of probabilities, for drawing; failures are infinite.
+        few: all response times in ascending order where there are too few for p95, failures infinite; else empty.
     """
 
     requests: int
@@ -53,6 +54,7 @@ class EndpointMeasurement(Value):
     outcomes: dict[str, int]
     metrics: dict[str, float | None]
     quantiles: dict[str, float]
+    few: tuple[float, ...] = ()
 
 
 class Measurement(Value):

@@ -1,7 +1,7 @@
 """`results/result.json`: everything a report shows, and all that later commands need. Its schema is versioned."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -47,6 +47,7 @@ class Environment(Value):
 
     machine: str
     launcher: str
+    suite: str = ""
     occasion: str
     image: str = ""
     commit: str = ""
@@ -62,6 +63,9 @@ class Result(Value):
 
     Attributes:
         verdict, reasons, exit_code: the decision.
+        id: what no other run has.
+        faults: what happened to the service under load.
+        thresholds, policy: the rules it was judged by, as `loadtest.yml` writes them.
         changes: every endpoint and metric.
         measurement: None if nothing could be measured.
         looks: decision points, the last one last.
@@ -75,9 +79,13 @@ class Result(Value):
     schema_version: Literal[1] = 1
     tool_version: str
     suite: str
+    id: str = ""
     verdict: Outcome
     exit_code: int
     reasons: tuple[Reason, ...]
+    faults: tuple[Reason, ...] = ()
+    thresholds: tuple[dict[str, Any], ...] = ()
+    policy: dict[str, str] = {}
     changes: tuple[Change, ...] = ()
     compared: Compared
     measurement: Measurement | None = None

@@ -1,5 +1,6 @@
 import difflib
 import json
+import math
 from datetime import date
 
 import pytest
@@ -83,7 +84,10 @@ def test_runs_of_one_occasion_count_as_one():
         baseline = baseline.with_run(HERE, "closed", run(p50, occasion))
     group = baseline.group(HERE)
 
-    assert [round(2.718281828459045**log, 6) for log in group.occasions("GET /", "p50")] == [4.0, 5.0]
+    assert [[round(math.exp(log), 6) for log in runs] for runs in group.occasions("GET /", "p50")] == [
+        [2.0, 8.0],
+        [5.0],
+    ]
     assert group.occasions("GET /", "p99") == []
     assert group.counts("GET /") == (6, 3000)
 
@@ -95,6 +99,16 @@ def test_the_oldest_run_makes_room():
 
     kept = baseline.group(HERE).runs
     assert [kept[0].occasion, kept[-1].occasion, len(kept)] == ["3", "22", MOST_RUNS]
+
+
+def test_several_runs_a_job_do_not_push_other_jobs_out():
+    baseline = Baseline()
+    for job in range(30):
+        for _ in range(5):
+            baseline = baseline.with_run(HERE, "closed", run(4.0, str(job)))
+
+    kept = baseline.group(HERE).runs
+    assert (len(kept), len({run.occasion for run in kept})) == (MOST_RUNS, MOST_RUNS)
 
 
 def test_a_group_is_described_with_its_age():

@@ -9,12 +9,15 @@ from entrypoint.baseline.model import EndpointValues
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Status
 from entrypoint.judgement.significance import (
+    lower_rank,
+    missing_variance,
     more_than_baseline,
     more_than_limit,
     noise_between_occasions,
     predict,
     t_quantile,
 )
+from entrypoint.judgement.thresholds import matches
 from entrypoint.measurement.model import EndpointMeasurement
 from entrypoint.settings.model import Threshold
 
@@ -158,11 +161,99 @@ def test_failures_below_the_limit_but_far_above_the_baseline_s_are_a_regression(
 
 
 def test_a_row_with_too_few_requests_is_named_and_stands_outside_the_count():
-    rows, comparison = judged(measurement(requests=50, p95=None), group(*STEADY))
+    rows, comparison = judged(measurement(requests=120, p95=None), group(*STEADY, requests=140))
 
     assert rows["GET /", "p95"].status is Status.TOO_FEW
-    assert rows["GET /", "p95"].note == "50 of the 130 it needs"
+    assert rows["GET /", "p95"].note == "120 of the 130 requests it needs"
     assert comparison.rows == 2
+
+
+def few(*values, baseline_requests=1000):
+    """A candidate with these response times only, against a baseline of p50 10 ms and p95 20 ms."""
+    found = EndpointMeasurement(
+        requests=len(values), failures=0, outcomes={}, metrics={"p50": None, "p95": None, "failures": 0.0}, quantiles={},
+        few=tuple(sorted(values)),
+    )  # fmt: skip
+    return judged(several({"GET /": found}), group(*STEADY, requests=baseline_requests))[0]
+
+
+def test_a_service_so_slow_that_it_answers_too_few_is_accused_by_the_bound_they_give():
+    rows = few(*[700.0] * 7)
+
+    assert rows["GET /", "p95"].status is Status.REGRESSED
+    assert rows["GET /", "p95"].note == "at least; 7 of the 130 requests it needs; the baseline had 1000"
+    # Seven values cannot bound a median at this error rate, so the row stays in doubt instead of being passed.
+    assert rows["GET /", "p50"].status is Status.UNRESOLVED
+
+
+def test_too_few_requests_at_the_old_speed_are_in_doubt_and_never_accused():
+    rows = few(*[10.0] * 10)
+
+    assert {rows["GET /", metric].status for metric in ("p50", "p95")} == {Status.UNRESOLVED}
+    assert rows["GET /", "p95"].gated
+
+
+def test_a_limit_of_the_user_s_own_is_never_passed_for_want_of_requests():
+    found = measurement(requests=50, p95=None)
+
+    assert status(found, None, {"p95": {"max": "10ms"}}, metric="p95") is Status.UNRESOLVED
+
+
+def test_failures_spread_over_many_rare_endpoints_are_seen_in_all_together():
+    one = EndpointMeasurement(requests=1, failures=1, outcomes={}, metrics={"failures": 1.0}, quantiles={})
+    rows = judged(several({f"GET /item/{number}": one for number in range(50)}), None)[0]
+
+    assert rows["GET /item/1", "failures"].status is Status.UNRESOLVED
+    assert rows["(all endpoints)", "failures"].status is Status.OVER_LIMIT
+
+
+def test_an_endpoint_with_a_limit_of_its_own_is_not_in_the_pool():
+    bad = EndpointMeasurement(requests=500, failures=400, outcomes={}, metrics={"failures": 0.8}, quantiles={})
+    good = bad.model_copy(update={"failures": 0, "metrics": {"failures": 0.0}})
+    limits = {"endpoint": "GET /flaky", "failures": {"max": "90%"}}
+    rows = judged(several({"GET /flaky": bad, "GET /a": good, "GET /b": good}), None, limits)[0]
+
+    assert rows["(all endpoints)", "failures"].status is Status.WITHIN_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("pattern", "endpoint", "named"),
+    [
+        ("GET /blog?id=[id]", "GET /blog?id=[id]", True),
+        ("GET *", "GET /a/b", True),
+        ("*", "anything", True),
+        ("POST /a", "GET /a", False),
+        ("GET /item/?", "GET /item/1", False),
+    ],
+)
+def test_a_pattern_has_a_star_and_nothing_else(pattern, endpoint, named):
+    assert matches(pattern, endpoint) is named
+
+
+def test_runs_of_one_occasion_do_not_hide_how_much_a_single_run_varies():
+    apart = [[0.0, 0.4], [0.1, 0.3], [0.0, 0.4], [0.2, 0.2], [0.1, 0.3]]
+
+    assert missing_variance(apart) == pytest.approx((4 * 0.04 + 4 * 0.01) / 5 * 0.5)
+    assert missing_variance([[0.1], [0.2]]) == 0.0
+    wide, narrow = (predict([0.2] * 5, noise_between_occasions([0.2] * 5, 0.1), 0.01, extra) for extra in (0.02, 0.0))
+    assert wide.half > narrow.half
+
+
+def test_the_rank_that_bounds_a_quantile_is_the_exact_one():
+    assert lower_rank(7, 0.5, 0.01) == 1
+    assert lower_rank(6, 0.5, 0.01) == 0
+    rank = lower_rank(100, 0.95, 0.01)
+    assert stats.binom.cdf(rank - 1, 100, 0.95) <= 0.01 < stats.binom.cdf(rank, 100, 0.95)
+
+
+def test_a_row_whose_gate_is_off_has_no_limit_either():
+    assert status(measurement(p50=90.0), None, {"p50": {"max": "1ms", "gate": "false"}}) is Status.REPORTED
+
+
+def test_a_fall_that_noise_explains_is_no_improvement():
+    noisy = tuple({"p50": value} for value in (5.0, 20.0, 9.0, 14.0, 7.0))
+
+    assert status(measurement(p50=6.0), group(*noisy)) is Status.UNRESOLVED
 
 
 def test_an_endpoint_on_one_side_only_is_named():

@@ -17,6 +17,7 @@ def change(status, **values):
 
 
 def verdict(*statuses, checks=(GOOD,), faults=(), baseline="found", with_=CompareWith.COMMITTED, rows=1, policy=None):
+    statuses = statuses or ((Status.UNCHANGED,) if rows else ())
     comparison = Comparison(changes=tuple(change(status) for status in statuses), rows=rows, alpha=0.01)
     findings = Findings(checks=checks, comparison=comparison, faults=faults, baseline=baseline, compare_with=with_)
     return judge(findings, policy or Policy())
@@ -70,12 +71,31 @@ def test_a_missing_endpoint_is_never_passed_silently():
 
 
 def test_an_ungated_row_that_is_unresolved_decides_nothing():
-    comparison = Comparison(changes=(change(Status.UNRESOLVED, gated=False),), rows=1, alpha=0.01)
+    changes = (change(Status.UNRESOLVED, gated=False), change(Status.UNCHANGED))
+    comparison = Comparison(changes=changes, rows=1, alpha=0.01)
     findings = Findings(
         checks=(), comparison=comparison, faults=(), baseline="found", compare_with=CompareWith.COMMITTED
     )
 
     assert judge(findings, Policy()).outcome is Outcome.PASS
+
+
+def test_a_threshold_that_guards_nothing_is_said():
+    comparison = Comparison(changes=(change(Status.UNCHANGED),), rows=1, alpha=0.01, unmatched=("GET /tpyo",))
+    findings = Findings(checks=(), comparison=comparison, faults=(), baseline="none", compare_with=CompareWith.NONE)
+
+    found = judge(findings, Policy())
+    assert (found.outcome, found.reasons[0].code) == (Outcome.INCONCLUSIVE, "threshold-unmatched")
+
+
+def test_rows_of_failures_alone_are_no_comparison():
+    failures = change(Status.WITHIN_LIMIT, metric="failures", unit="%", interval=None)
+    comparison = Comparison(changes=(failures,), rows=1, alpha=0.01)
+    findings = Findings(
+        checks=(), comparison=comparison, faults=(), baseline="found", compare_with=CompareWith.COMMITTED
+    )
+
+    assert judge(findings, Policy()).reasons[0].code == "no-gated-row"
 
 
 def test_the_reason_says_what_happened_in_figures():

@@ -153,6 +153,8 @@ def test_calibrate_then_unchanged_then_slowed_then_accepted(project):
     code, output = ml_loadtest(project, "accept", "--from", "slow")
     assert (code, "--even-if-slower" in output) == (1, True)
     assert ml_loadtest(project, "accept", "--from", "slow", "--even-if-slower")[0] == 0
+    code, output = ml_loadtest(project, "accept", "--from", "slow", "--even-if-slower")
+    assert (code, "in the baseline already" in output) == (2, True)
     runs = json.loads((project / ".loadtest/baseline.json").read_text())["groups"][0]["runs"]
     assert [run["slower"] for run in runs] == [False, True]
     assert nothing_left(project)
@@ -285,3 +287,67 @@ def test_help_answers_at_once():
         times.append(time.monotonic() - began)
 
     assert min(times) < 0.5
+
+
+def test_results_never_replace_what_no_run_of_ours_wrote(project):
+    (project / "service").mkdir()
+    (project / "service" / "model.py").write_text("precious")
+
+    code, output = ml_loadtest(project, "run", "--out", ".")
+
+    assert (code, "no run of ours wrote" in output) == (2, True), output
+    assert (project / "service" / "model.py").read_text() == "precious"
+    (project / "file").write_text("x")
+    assert ml_loadtest(project, "run", "--out", "file")[0] == 2
+
+
+def test_a_result_is_gone_once_the_next_run_could_not_begin(project):
+    ml_loadtest(project, "run", "--duration", "1s")
+    assert (project / "results/result.json").exists()
+
+    assert ml_loadtest(project, "run", "--users", "many")[0] == 2
+    assert not (project / "results/result.json").exists()
+
+
+def test_compare_judges_by_the_rules_of_the_run(project):
+    with (project / "loadtest.yml").open("a") as config:
+        config.write("thresholds: [{p50: {max: 1ms}}]\n")
+
+    assert ml_loadtest(project, "run", "--compare-with", "none")[0] == 1
+    assert result(project)["thresholds"] == [{"endpoint": "*", "p50": {"max": "1ms"}}]
+    code, output = ml_loadtest(project, "compare", "results", "results")
+    assert (code, "Limit exceeded" in output) == (1, True), output
+
+
+def test_a_service_too_slow_to_answer_often_is_not_passed(project):
+    """A closed load's requests become few as the service becomes slow; few must not mean unjudged."""
+    for _ in range(2):
+        assert ml_loadtest(project, "calibrate", "--runs", "1")[0] == 0
+
+    code, output = ml_loadtest(project, "run", DELAY_MS="1500")
+
+    assert (code, result(project)["verdict"]) == (1, "regression"), output
+
+
+def test_a_service_that_hangs_has_failed(project):
+    server = (project / "server.py").read_text()
+    (project / "server.py").write_text(
+        server.replace("time.sleep(0.004", "time.sleep(60 if Handler.asked > 100 else 0.004")
+    )
+    code, output = ml_loadtest(project, "run", "--duration", "3s")
+
+    assert (code, result(project)["verdict"]) == (1, "limit-exceeded"), output
+    assert nothing_left(project)
+
+
+def test_teardown_leaves_a_run_alone_that_is_still_alive(project):
+    process = subprocess.Popen(
+        [PROGRAM, "run"], cwd=project, env=environment(project), stdout=subprocess.PIPE, text=True
+    )
+    for line in process.stdout:
+        if "loading" in line:
+            break
+    assert "nothing was left" in ml_loadtest(project, "teardown")[1]
+    process.communicate(timeout=60)
+
+    assert process.returncode == 0
