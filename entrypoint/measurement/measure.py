@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from entrypoint.measurement.metrics import METRICS, nearest_rank
 from entrypoint.measurement.model import Check, EndpointMeasurement, FailureKind, Measurement
 from entrypoint.measurement.samples import EndpointSamples, read_health, read_rows
-from entrypoint.measurement.validity import check_arrivals, check_generator, check_records
+from entrypoint.measurement.validity import check_arrivals, check_generator, check_records, check_users
 from entrypoint.settings.model import Validity
 from locustfiles.ml_loadtest import contract
 
@@ -51,6 +51,7 @@ def measure_recording(
         *check_records(closing, len(rows)),
         _check_requests(len(window)),
         *check_generator(inside, limits),
+        *check_users(inside, closing.users_planned),
         *check_arrivals(plan, closing, window["late_ms"], limits),
     ]
     return Measurement(

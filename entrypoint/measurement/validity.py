@@ -80,6 +80,19 @@ def check_generator(health: NDArray[np.void], limits: Validity) -> list[Check]:
     ]  # fmt: skip
 
 
+def check_users(health: NDArray[np.void], planned: int) -> list[Check]:
+    """Whether every user was at work in every second of the window; one that left took its share of the load with it."""
+    if not len(health):
+        return []
+    fewest = int(health["users"].min())
+    return [
+        Check(
+            name="users-at-work", value=fewest, limit=planned, unit="users", ok=fewest >= planned,
+            text=f"At least {fewest} of {planned} users were at work in every second of the window.",
+        )
+    ]  # fmt: skip
+
+
 def check_arrivals(plan: Plan, closing: Closing, late_ms: NDArray[np.float32], limits: Validity) -> list[Check]:
     """Open load: whether the generator asked as often, and as punctually, as it was told.
 

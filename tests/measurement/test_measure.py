@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 
@@ -185,6 +186,36 @@ def test_the_user_may_say_what_the_generator_is_allowed(tmp_path):
     found = measure_recording(tmp_path, PLAN, closing(samples), plan_key="k", plan_text="t", limits=limits)
 
     assert not failed_checks(found)
+
+
+def test_a_user_that_left_makes_the_run_invalid(tmp_path):
+    samples = [(0, 0, 0, 2.0, 10.0)] * 20
+    lines = [
+        contract.Health(at_s=2.0 + n, cpu=0.1, lag_ms=1, waiting=0, steal=0, users=users)
+        for n, users in enumerate((2, 1, 2))
+    ]
+    write(tmp_path, samples, health=lines)
+
+    assert failed_checks(measured(tmp_path, samples)) == {"users-at-work"}
+
+
+def arriving(tmp_path, *, tickets, late_ms=0.0):
+    """Open load of 10 requests a second for 10 s, of which `tickets` were issued."""
+    samples = [(0, 0, 0, 2.0, 10.0)] * 20
+    write(tmp_path, samples)
+    rows = np.fromfile(tmp_path / "samples-0.bin", DTYPE)
+    rows["late_ms"] = late_ms
+    rows.tofile(tmp_path / "samples-0.bin")
+    plan = dataclasses.replace(PLAN, arrival_rate=10.0, arrival="constant")
+    return failed_checks(
+        measure_recording(tmp_path, plan, closing(samples, tickets=tickets), plan_key="k", plan_text="t")
+    )
+
+
+def test_an_open_load_that_was_not_issued_or_too_late_is_invalid(tmp_path):
+    assert arriving(tmp_path, tickets=100) == set()
+    assert arriving(tmp_path, tickets=90) == {"arrivals"}
+    assert arriving(tmp_path, tickets=100, late_ms=6.0) == {"lateness"}
 
 
 def test_what_the_generator_did_before_the_window_does_not_count(tmp_path):
