@@ -38,8 +38,15 @@ def read_document(path: Path, name: str) -> Document:
         raise SettingsError(
             f"`{name}` does not exist.", remedy="Write one with `ml-loadtest init`, or name another with `config`."
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"`{name}` cannot be read: {error}.", remedy="It has to be a UTF-8 text file.") from error
+    except IsADirectoryError:
+        raise SettingsError(f"`{name}` is a folder, not a file.", remedy="Name the file in it.") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"`{name}` line {line} is not UTF-8 text.", remedy="Save the file as UTF-8.") from error
+    except OSError as error:
+        raise SettingsError(
+            f"`{name}` cannot be read: {error.strerror}.", remedy="It has to be a UTF-8 text file."
+        ) from error
     return parse_document(text, name)
 
 

@@ -9,8 +9,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from entrypoint.measurement.metrics import METRICS
-from entrypoint.settings.quantities import Milliseconds, Ratio, Seconds, parse_milliseconds, parse_percent
+from entrypoint.measurement.metrics import METRICS, Direction
+from entrypoint.settings.quantities import (
+    Milliseconds,
+    Ratio,
+    Seconds,
+    parse_milliseconds_with_unit,
+    parse_number,
+    parse_percent,
+    show_duration,
+)
 
 
 def _split(value: object) -> object:
@@ -25,13 +33,15 @@ def _split_assignments(value: object) -> object:
     if not isinstance(value, str):
         return value
     lines = [line for line in value.splitlines() if line.strip()]
-    if wrong := [line for line in lines if "=" not in line]:
-        raise ValueError(f"expected NAME=value on each line, got {wrong[0]!r}")
+    if wrong := [number for number, line in enumerate(lines, 1) if "=" not in line]:
+        # The line itself is not shown: it may hold a secret.
+        raise ValueError(f"expected NAME=value on each line, line {wrong[0]} has no equals sign")
     return dict(line.strip().split("=", 1) for line in lines)
 
 
 Texts = Annotated[list[str], BeforeValidator(_split)]
 Paths = Annotated[list[Path], BeforeValidator(_split)]
+Frequency = Annotated[float, Field(ge=0.001, le=100_000, allow_inf_nan=False)]
 Assignments = Annotated[dict[str, str | int | float], BeforeValidator(_split_assignments)]
 
 
@@ -125,7 +135,7 @@ class Service(Section):
                 "compose-file needs service and port, the compose service that takes the load and its port"
             )
         if self.url and not self.url.startswith(("http://", "https://")):
-            raise ValueError(f"expected a url that starts with http:// or https://, got {self.url!r}")
+            raise ValueError("expected a url that starts with http:// or https://")
         return self
 
 
@@ -163,19 +173,24 @@ class Load(Section):
     users: int = Field(
         20, ge=1, le=100_000, description="Closed load: how many users. Open load: the most at work at once"
     )
-    spawn_rate: float | None = Field(None, gt=0, description="Users started per second; all at once if not given")
-    arrival_rate: float | None = Field(
-        None, gt=0, description="Open load: requests per second, whatever the service does"
+    spawn_rate: Frequency | None = Field(None, description="Users started per second; all at once if not given")
+    arrival_rate: Frequency | None = Field(
+        None, description="Open load: requests per second, whatever the service does"
     )
     arrival: Literal["constant", "poisson"] = Field("poisson", description="How arrivals of open load are spaced")
     warm_up: WarmUp = Field(
         default_factory=WarmUp,
         description="Unmeasured time before the window, `5s..30s` (flat response times end it) or `10s`",
     )
-    duration_s: Seconds = Field(
-        60, alias="duration", gt=0, le=86_400, description="Measured time, ramp and warm-up not counted"
-    )
+    duration_s: Seconds = Field(60, alias="duration", description="Measured time, ramp and warm-up not counted")
     seed: int = Field(1, ge=0, description="Seed of arrivals, tasks and payloads")
+
+    @field_validator("duration_s")
+    @classmethod
+    def _between_a_second_and_a_day(cls, value: float) -> float:
+        if not 1 <= value <= 86_400:
+            raise ValueError(f"expected a duration between 1s and 24h, got {show_duration(value)}")
+        return value
 
 
 class Compare(Section):
@@ -208,14 +223,42 @@ class MetricThreshold(Section):
     )
     gate: bool | None = Field(None, description="false: shown, never judged")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refused_by_the_metric(cls, value: object) -> object:
+        if isinstance(value, ValueError):
+            raise value
+        return value
 
-def _in_unit(metric: str, threshold: object) -> object:
-    """`250ms` and `1%` become numbers in the metric's own unit."""
+
+PARSERS = {"ms": parse_milliseconds_with_unit, "%": parse_percent, "1/s": parse_number}
+
+
+def working_keys(metric: str) -> list[str]:
+    """The keys of a threshold that do something on this metric."""
+    if METRICS[metric].unit == "%":
+        return ["max", "gate"]
+    useless = "max-decrease" if METRICS[metric].direction is Direction.LOWER_IS_BETTER else "max-increase"
+    return [str(field.alias) for field in MetricThreshold.model_fields.values() if field.alias != useless]
+
+
+def _of_metric(metric: str, threshold: object) -> object:
+    """Limits in the metric's own unit. A value that is refused becomes the reason, which its field then raises."""
     if not isinstance(threshold, dict):
         return threshold
-    parse = {"ms": parse_milliseconds, "%": parse_percent}.get(METRICS[metric].unit, float)
-    absolute = {key: parse(value) for key, value in threshold.items() if key in {"max", "min", "floor"}}
-    return {**threshold, **absolute}
+    return {key: _value_or_reason(metric, key, value) for key, value in threshold.items()}
+
+
+def _value_or_reason(metric: str, key: str, value: object) -> object:
+    known = {str(field.alias) for field in MetricThreshold.model_fields.values()}
+    if value is None or key not in known:
+        return value
+    if key not in (working := working_keys(metric)):
+        return ValueError(f"{key} does nothing on {metric}; what works there is {', '.join(working)}")
+    try:
+        return PARSERS[METRICS[metric].unit](value) if key in {"max", "min", "floor"} else value
+    except ValueError as error:
+        return error
 
 
 class Threshold(Section):
@@ -234,7 +277,7 @@ class Threshold(Section):
             raise ValueError(f"there is no metric {unknown[0]!r}; the metrics are {', '.join(METRICS)}")
         return {
             "endpoint": value.get("endpoint", "*"),
-            "metrics": {key: _in_unit(key, part) for key, part in metrics.items()},
+            "metrics": {key: _of_metric(key, part) for key, part in metrics.items()},
         }
 
 
@@ -289,4 +332,11 @@ class Config(Section):
     @field_validator("thresholds", mode="before")
     @classmethod
     def _a_list(cls, value: object) -> object:
-        return [value] if isinstance(value, dict) else value
+        return as_list(value)
+
+
+def as_list(thresholds: object) -> list[Any]:
+    """What `thresholds` holds as a list: one mapping may stand alone, and nothing is no threshold."""
+    if isinstance(thresholds, list):
+        return thresholds
+    return [] if thresholds is None else [thresholds]

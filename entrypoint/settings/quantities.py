@@ -1,29 +1,43 @@
 """Quantities as people write them: `60s`, `250ms`, `10%`. Text in, numbers in base units out."""
 
+import math
 import re
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
+_MOST_S = 7 * 86_400.0
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+
+
+def told(value: object) -> str:
+    """A value for a message. What a mapping or a list holds is never shown: it may be a secret, and it may be long."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return "a list" if isinstance(value, list | tuple | set) else repr(value)
 
 
 def parse_duration(value: object) -> float:
     """Seconds of `90s`, `1.5m`, `250ms` or of a bare number of seconds.
 
     Raises:
-        ValueError: for anything else, negative numbers included.
+        ValueError: for anything else, negative numbers and more than seven days included.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-        return float(value)
-    text = str(value).strip().lower()
+    text = "" if isinstance(value, bool) else str(value).strip().lower()
     if match := _DURATION.fullmatch(text):
-        return float(match[1]) * _SECONDS[match[2]]
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    raise ValueError(f"expected a duration such as 60s, 5m or 250ms, got {value!r}")
+        seconds = float(match[1]) * _SECONDS[match[2]]
+    elif _is_number(text):
+        seconds = float(text)
+    else:
+        raise ValueError(f"expected a duration such as 60s, 5m or 250ms, got {told(value)}")
+    if not seconds <= _MOST_S:
+        raise ValueError(f"expected a duration of at most 7 days, got {told(value)}")
+    return seconds
 
 
 def parse_percent(value: object) -> float:
@@ -32,14 +46,43 @@ def parse_percent(value: object) -> float:
     Raises:
         ValueError: for anything that does not end in a percent sign.
     """
-    if match := _PERCENT.fullmatch(str(value).strip()):
-        return float(match[1]) / 100
-    raise ValueError(f"expected a percentage such as 10%, got {value!r} (the sign is needed)")
+    match = _PERCENT.fullmatch(str(value).strip())
+    if match and math.isfinite(ratio := float(match[1]) / 100):
+        return ratio
+    raise ValueError(f"expected a percentage such as 10%, got {told(value)} (the sign is needed)")
+
+
+def parse_number(value: object) -> float:
+    """A number that is finite and not negative.
+
+    Raises:
+        ValueError: for anything else, booleans included.
+    """
+    text = "" if isinstance(value, bool) else str(value).strip().lower()
+    if _is_number(text) and math.isfinite(number := float(text)):
+        return number
+    raise ValueError(f"expected a number such as 90 or 2.5, got {told(value)}")
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"\d+(\.\d+)?(e[+-]?\d+)?", text) is not None
 
 
 def parse_milliseconds(value: object) -> float:
     """Milliseconds of a duration; see `parse_duration`."""
     return parse_duration(value) * 1000
+
+
+def parse_milliseconds_with_unit(value: object) -> float:
+    """Milliseconds of a duration that says its unit. A bare number is refused: beside figures in ms, 10 would mean 10 s.
+
+    Raises:
+        ValueError: for a bare number, 0 excepted, which is the same in every unit; see `parse_duration` for the rest.
+    """
+    text = "" if isinstance(value, bool) else str(value).strip().lower()
+    if not _DURATION.fullmatch(text) and not (_is_number(text) and float(text) == 0):
+        raise ValueError(f"expected a duration with its unit such as 250ms, got {told(value)}")
+    return parse_milliseconds(value)
 
 
 def show_duration(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import secrets
 import shlex
 import tempfile
@@ -14,14 +15,19 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from entrypoint.errors import SettingsError
+from entrypoint.measurement.metrics import METRICS
 from entrypoint.settings.document import Document, Place, read_document
 from entrypoint.settings.keys import Key, all_keys
-from entrypoint.settings.model import Config
+from entrypoint.settings.model import Config, MetricThreshold, as_list
+from entrypoint.settings.quantities import told
 from entrypoint.settings.runner import Runner, child_environment, read_runner
 
 DEFAULT_CONFIG = "loadtest.yml"
 DEFAULT_BASELINE = ".loadtest/baseline.json"
 _LAUNCHERS = ("compose-file", "command", "url")
+# What may hold a secret: never shown in a message; in the command that reproduces a run, a variable of the reader's instead.
+_HIDDEN = (("service", "headers"), ("service", "environment"), ("service", "setup"), ("service", "url"))
+_PLACEHOLDERS = ("headers", "service-environment", "setup")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +161,7 @@ def _merge(
     origins: dict[Place, str] = {}
     for section in ("service", "load"):
         values.setdefault(section, {})
+    values["thresholds"] = as_list(values.get("thresholds"))
     if any(key.path.startswith("service.") and key.name in _LAUNCHERS for key in given):
         _drop_launchers(values["service"])
     for key, (value, origin) in given.items():
@@ -209,19 +216,17 @@ def _find(values: Any, place: tuple[str, ...]) -> Any:  # noqa: ANN401 (what YAM
 
 
 def _lay(values: dict[str, Any], place: tuple[str, ...], value: object) -> Place:
-    """Put a value in its place, and say where that is."""
+    """Put a value in its place, unless something that is no mapping stands in its way, and say where that is."""
     if place[0] == "thresholds":
-        thresholds = values.setdefault("thresholds", [])
-        if isinstance(thresholds, list):
-            thresholds.append({"endpoint": place[1], place[2]: {place[3]: value}})
-        return ("thresholds", len(thresholds) - 1)
-    whole = place
+        values["thresholds"].append({"endpoint": place[1], place[2]: {place[3]: value}})
+        return ("thresholds", len(values["thresholds"]) - 1)
+    inner: Any = values
     for part in place[:-1]:
-        inner = values.get(part)
-        values[part] = inner if isinstance(inner, dict) else {}
-        values = values[part]
-    values[place[-1]] = value
-    return whole
+        inner = inner.setdefault(part, {})
+        if not isinstance(inner, dict):
+            return place  # Left as it is: validation says that a section has to be a mapping.
+    inner[place[-1]] = value
+    return place
 
 
 def _validate(values: dict[str, Any], document: Document, origins: Mapping[Place, str]) -> Config:
@@ -229,6 +234,7 @@ def _validate(values: dict[str, Any], document: Document, origins: Mapping[Place
         return Config.model_validate(values)
     except ValidationError as error:
         mistakes = [_mistake(detail, document, origins) for detail in error.errors(include_url=False)]
+    mistakes = list(dict.fromkeys(mistakes))  # One flag may stand for several places, and one value for several types.
     count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
     raise SettingsError(
         f"The settings have {count}:\n" + "\n".join(f"  {mistake}" for mistake in mistakes),
@@ -238,20 +244,28 @@ def _validate(values: dict[str, Any], document: Document, origins: Mapping[Place
 
 def _mistake(detail: ErrorDetails, document: Document, origins: Mapping[Place, str]) -> str:
     place = tuple(part for part in detail["loc"] if part != "metrics")
+    if _is_hidden(place):
+        place = place[:3]  # Without the types that a value could have had.
     return f"{_where(place, document, origins)}: {_what(detail, place)}"
 
 
 def _where(place: Place, document: Document, origins: Mapping[Place, str]) -> str:
+    alone = place[:2] == ("thresholds", 0) and isinstance(document.values.get("thresholds"), dict)
     for length in range(len(place), 0, -1):
         if place[:length] in origins:
             return origins[place[:length]]
-        if place[:length] in document.lines:
-            return f"{document.name} line {document.lines[place[:length]]}, `{_dotted(place)}`"
+        written = place[:1] + place[2:length] if alone else place[:length]
+        if written in document.lines:
+            return f"{document.name} line {document.lines[written]}, `{_dotted(place)}`"
     return f"`{_dotted(place)}`" if place else document.name
 
 
 def _dotted(place: Place) -> str:
     return ".".join(str(part) for part in place)
+
+
+def _is_hidden(place: Place) -> bool:
+    return place[:2] in _HIDDEN
 
 
 def _what(detail: ErrorDetails, place: Place) -> str:
@@ -263,10 +277,19 @@ def _what(detail: ErrorDetails, place: Place) -> str:
             return f"there is no such key; {hint}"
         case "missing":
             return f"it is missing, and every run needs it (flag --{place[-1]}, input {place[-1]})"
+        case "value_error":  # Ours, and complete.
+            return detail["msg"].removeprefix("Value error, ")
         case "enum" | "literal_error":
-            return f"expected {detail.get('ctx', {}).get('expected', 'another value')}, got {detail['input']!r}"
-    message = detail["msg"].removeprefix("Value error, ")
-    return message if "got" in message else f"{message[:1].lower()}{message[1:]}, got {detail['input']!r}"
+            message = f"expected {detail.get('ctx', {}).get('expected', 'another value')}"
+        case "model_type":
+            message = f"expected keys such as {', '.join(_siblings((*place, '')))}"
+        case _ if _is_hidden(place[:-1]):
+            message = "expected text or a number"
+        case _:
+            message = f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"
+    given = detail["input"]
+    shown = not _is_hidden(place) or given is None or isinstance(given, dict | list)
+    return f"{message}, got {told(given)}" if shown else message
 
 
 def _siblings(place: Place) -> list[str]:
@@ -274,9 +297,22 @@ def _siblings(place: Place) -> list[str]:
     for part in place[:-1]:
         field = next((f for f in getattr(section, "model_fields", {}).values() if f.alias == part), None)
         section = field.annotation if field else None
+    if place[:1] == ("thresholds",):
+        if len(place) == 3:
+            return ["endpoint", *METRICS]
+        section = MetricThreshold
     return [str(f.alias) for f in getattr(section, "model_fields", {}).values()]
 
 
 def _reproduce(name: str, given: Mapping[Key, tuple[str, str]]) -> str:
-    flags = [f"{key.flag} {shlex.quote(value)}" for key, (value, _) in given.items()]
+    flags = [f"{key.flag} {_shown(key.name, value)}" for key, (value, _) in given.items()]
     return " ".join(["ml-loadtest run", *([f"--config {shlex.quote(name)}"] if name else []), *flags])
+
+
+def _shown(name: str, value: str) -> str:
+    """A flag's value as a shell would read it, without what may be secret."""
+    if name in _PLACEHOLDERS:
+        return f'"${name.upper().replace("-", "_")}"'
+    if name == "url":
+        value = re.sub(r"^(https?://)[^/?#]*@", r"\1", value)
+    return shlex.quote(value)

@@ -4,16 +4,16 @@ import json
 from typing import Any
 
 from entrypoint.measurement.metrics import METRICS
-from entrypoint.settings.model import Config, MetricThreshold
+from entrypoint.settings.model import Config, MetricThreshold, working_keys
 
 
 def schema() -> dict[str, Any]:
     """The schema as a mapping. Metrics stand beside `endpoint` in the file, so thresholds are written out here."""
     made = Config.model_json_schema(by_alias=True, mode="validation")
     definitions = made["$defs"]
-    limits = {name: _with_units(part) for name, part in MetricThreshold.model_json_schema()["properties"].items()}
-    definitions["MetricThreshold"] = {"type": "object", "additionalProperties": False, "properties": limits}
-    metrics = {key: {"$ref": "#/$defs/MetricThreshold"} for key in METRICS}
+    definitions.pop("MetricThreshold", None)
+    limits = MetricThreshold.model_json_schema()["properties"]
+    metrics = {key: _limits(key, limits) for key in METRICS}
     pattern = {"type": "string", "default": "*", "description": "Endpoint or pattern, such as `POST /predict`"}
     definitions["Threshold"] = {
         "type": "object",
@@ -30,12 +30,22 @@ def schema_text() -> str:
     return json.dumps(schema(), indent=2)
 
 
-def _with_units(part: dict[str, Any]) -> dict[str, Any]:
-    """Limits may be written with the metric's unit, such as 250ms or 1%."""
-    kinds = [kind for kind in part.get("anyOf", []) if kind.get("type") != "null"]
-    if any(kind.get("type") == "number" for kind in kinds):
-        kinds.append({"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|m|h|%)?$"})
-    return {"description": part.get("description", ""), "anyOf": kinds}
+_WRITTEN: dict[str, list[dict[str, Any]]] = {
+    "ms": [{"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|m|h)$"}, {"const": 0}],
+    "%": [{"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"}],
+    "1/s": [{"type": "number", "minimum": 0}],
+}
+
+
+def _limits(metric: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """What may be said of one metric: the keys that do something there, absolute values in its unit."""
+    said = {}
+    for name in working_keys(metric):
+        kinds = [kind for kind in properties[name]["anyOf"] if kind.get("type") != "null"]
+        if any(kind.get("type") == "number" for kind in kinds):
+            kinds = _WRITTEN[METRICS[metric].unit]
+        said[name] = {"description": properties[name].get("description", ""), "anyOf": kinds}
+    return {"type": "object", "additionalProperties": False, "properties": said}
 
 
 def _allow_text(definitions: dict[str, Any]) -> None:

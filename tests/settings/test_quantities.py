@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.settings.quantities import parse_duration, parse_percent, show_duration, show_percent
+from entrypoint.settings.quantities import (
+    parse_duration,
+    parse_milliseconds_with_unit,
+    parse_number,
+    parse_percent,
+    show_duration,
+    show_percent,
+)
 
 
 @pytest.mark.parametrize(
@@ -13,10 +20,45 @@ def test_durations_are_read(text, seconds):
     assert parse_duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "-5s", "5 parsecs", "ten", True, None, "1e3s"])
+@pytest.mark.parametrize("text", ["", "-5s", "5 parsecs", "ten", True, None, "1e3s", float("inf"), float("nan"), "inf"])
 def test_what_is_no_duration_is_refused_by_name(text):
     with pytest.raises(ValueError, match="expected a duration"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize("value", ["169h", 10**400, 700_000, "9" * 400, "9" * 400 + "s"])
+def test_more_than_seven_days_is_refused(value):
+    assert parse_duration("168h") == 604_800
+    with pytest.raises(ValueError, match="at most 7 days"):
+        parse_duration(value)
+
+
+def test_limits_in_milliseconds_need_their_unit():
+    assert parse_milliseconds_with_unit("250ms") == pytest.approx(250)
+    assert parse_milliseconds_with_unit(0) == 0
+    for value in (10, "10", 0.5, True, [1]):
+        with pytest.raises(ValueError, match="expected a duration with its unit such as 250ms, got"):
+            parse_milliseconds_with_unit(value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1, "1e999", True, None, [1], "90/s"])
+def test_what_is_no_finite_number_is_refused(value):
+    assert parse_number("2.5") == 2.5
+    with pytest.raises(ValueError, match="expected a number"):
+        parse_number(value)
+
+
+@pytest.mark.parametrize("parse", [parse_duration, parse_percent, parse_number, parse_milliseconds_with_unit])
+@pytest.mark.parametrize(("value", "told"), [({"a": "sekret"}, "a mapping"), (["sekret"], "a list"), (None, "nothing")])
+def test_what_mappings_and_lists_hold_is_not_told(parse, value, told):
+    with pytest.raises(ValueError, match=f"got {told}") as caught:
+        parse(value)
+    assert "sekret" not in str(caught.value)
+
+
+def test_a_percentage_is_finite():
+    with pytest.raises(ValueError, match="expected a percentage"):
+        parse_percent("9" * 400 + "%")
 
 
 def test_a_percentage_needs_its_sign():

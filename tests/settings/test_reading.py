@@ -1,13 +1,16 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 from entrypoint.errors import SettingsError
 from entrypoint.settings.document import parse_document
 from entrypoint.settings.keys import ACTION_INPUTS, INPUTS, all_keys
 from entrypoint.settings.reading import baseline_path, read_settings, suite_of
 from entrypoint.settings.runner import child_environment, read_runner
+from entrypoint.settings.schema import schema
 
 MINIMAL = {"command": "serve {port}", "locustfile": "users.py"}
 
@@ -208,3 +211,195 @@ def test_a_load_is_refused_under_events_that_lend_rights_to_foreign_code(name):
 
 def test_the_token_is_in_no_text_of_the_runner():
     assert "sekret" not in repr(read_runner({"LT_GITHUB_TOKEN": "sekret"}))
+
+
+BASE = "service: {command: serve}\nload: {locustfile: a.py}\n"
+
+
+def refused(tmp_path, text="", flags=None, environ=None):
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, text, flags, environ)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["max", "min", "floor"])
+@pytest.mark.parametrize("metric", ["p50", "p99", "mean"])
+def test_a_limit_in_milliseconds_without_its_unit_is_refused_where_it_stands(tmp_path, metric, key):
+    message = refused(tmp_path, f"{BASE}thresholds:\n  - endpoint: '*'\n    {metric}:\n      {key}: 10\n")
+
+    said = "expected a duration with its unit such as 250ms, got 10"
+    assert f"line 6, `thresholds.0.{metric}.{key}`: {said}" in message
+
+
+def test_every_mistake_of_a_threshold_is_reported_at_once(tmp_path):
+    limits = "{p50: {max: 10, max-increase: 5}, rate: {min: [1]}, failures: {max: 1}}"
+    message = refused(tmp_path, f"{BASE}thresholds: [{limits}]\n")
+
+    assert "4 mistakes" in message
+    assert "`thresholds.0.rate.min`: expected a number such as 90 or 2.5, got a list" in message
+
+
+@pytest.mark.parametrize(
+    ("metric", "limits", "message"),
+    [
+        ("rate", "max-increase: 5%", "max-increase does nothing on rate; what works there is max-decrease, max, min"),
+        ("p95", "max-decrease: 5%", "max-decrease does nothing on p95; what works there is max-increase, max, min"),
+        ("failures", "max-increase: 5%", "max-increase does nothing on failures; what works there is max, gate"),
+        ("failures", "max-decrease: 5%", "max-decrease does nothing on failures; what works there is max, gate"),
+        ("failures", "min: 5%", "min does nothing on failures; what works there is max, gate"),
+        ("failures", "floor: 5%", "floor does nothing on failures; what works there is max, gate"),
+    ],
+)
+def test_threshold_keys_that_would_do_nothing_are_refused(tmp_path, metric, limits, message):
+    assert message in refused(tmp_path, f"{BASE}thresholds: [{{{metric}: {{{limits}}}}}]\n")
+
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(
+            {**yaml.safe_load(BASE), "thresholds": [{metric: yaml.safe_load(f"{{{limits}}}")}]}, schema()
+        )
+
+
+def test_threshold_keys_that_do_something_are_read(tmp_path):
+    limits = (
+        "{p50: {max-increase: 5%, max: 1s, min: 1ms, floor: 0, gate: true}, rate: {max-decrease: 5%, min: 90}, "
+        "failures: {max: 1%, gate: false}}"
+    )
+    metrics = read(tmp_path, f"{BASE}thresholds: [{limits}]\n").config.thresholds[0].metrics
+
+    assert metrics["p50"].model_dump() == {
+        "max_increase": 0.05,
+        "max_decrease": None,
+        "max": 1000,
+        "min": 1,
+        "floor": 0,
+        "gate": True,
+    }
+    assert (metrics["rate"].max_decrease, metrics["rate"].min, metrics["failures"].gate) == (0.05, 90, False)
+    jsonschema.validate({**yaml.safe_load(BASE), "thresholds": [yaml.safe_load(limits)]}, schema())
+
+
+@pytest.mark.parametrize("section", ["compare", "validity", "report", "policy"])
+@pytest.mark.parametrize(("value", "told"), [("none", "'none'"), ("[1]", "a list"), ("", "nothing")])
+def test_a_section_that_is_no_mapping_is_refused(tmp_path, section, value, told):
+    flags = {"baseline": "b.json", "steal": "5%", "comment": "never", "timeout": "9m"}
+    for given in ({}, flags):
+        message = refused(tmp_path, f"{BASE}{section}: {value}\n", given)
+        assert f"line 3, `{section}`: expected keys such as" in message
+        assert message.splitlines()[1].endswith(f"got {told}")
+
+
+def test_flags_do_not_hide_that_service_load_or_ready_is_no_mapping(tmp_path):
+    message = refused(tmp_path, "service: api\nload: [a.py]\n", {**MINIMAL, "url": ""})
+    assert "line 1, `service`: expected keys such as compose-file" in message
+    assert "line 2, `load`: expected keys such as locustfile" in message
+    message = refused(tmp_path, "service: {command: a, ready: /x}\nload: {locustfile: a}\n", {"ready-timeout": "5s"})
+    assert "line 1, `service.ready`: expected keys such as path, timeout, got '/x'" in message
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "count"), [("{p50: {max: 1s}}", 1), ("", 0), ("[]", 0), ("[{p50: {max: 1s}}, {}]", 2)]
+)
+def test_shorthands_are_laid_over_thresholds_however_they_are_given(tmp_path, thresholds, count):
+    flags = {"max-increase": "30%", "max-failures": "2%"}
+    read_ones = read(tmp_path, f"{BASE}thresholds: {thresholds}\n", flags).config.thresholds
+
+    assert len(read_ones) == count + 3
+    assert [read_ones[count].metrics["p50"].max_increase, read_ones[count + 2].metrics["failures"].max] == [0.3, 0.02]
+    assert len(read(tmp_path, f"{BASE}thresholds: {thresholds}\n").config.thresholds) == count
+
+
+@pytest.mark.parametrize(
+    "thresholds", ["", "thresholds: {p50: {max-increase: 5%}}", "thresholds:", "thresholds: []", "thresholds: 5"]
+)
+def test_a_wrong_shorthand_is_always_refused_and_once(tmp_path, thresholds):
+    message = refused(tmp_path, f"{BASE}{thresholds}\n", {"max-increase": "banana"})
+
+    assert message.count("`--max-increase`: expected a percentage such as 10%, got 'banana'") == 1
+    assert ("a mistake" in message) == (thresholds != "thresholds: 5")
+
+
+def test_thresholds_that_are_one_mapping_show_the_lines_of_their_mistakes(tmp_path):
+    text = f"{BASE}thresholds:\n  p50:\n    max: 10\n"
+
+    assert "line 5, `thresholds.0.p50.max`: expected a duration with" in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "message"),
+    [
+        *[("arrival-rate", value, "input should be") for value in ("inf", "nan", "0", "1e6", "1e-9")],
+        *[("spawn-rate", value, "input should be") for value in ("inf", "nan", "0", "1e6", "1e-9")],
+        ("duration", "500ms", "between 1s and 24h, got 500ms"),
+        ("duration", "25h", "between 1s and 24h"),
+        ("duration", "inf", "expected a duration such as"),
+        ("timeout", "8000h", "at most 7 days"),
+        ("ready-timeout", "169h", "at most 7 days"),
+        ("warm-up", "1s..1000h", "at most 7 days"),
+    ],
+)  # fmt: skip
+def test_numbers_are_finite_and_sensible(tmp_path, flag, value, message):
+    assert f"`--{flag}`: " in (said := refused(tmp_path, flags={**MINIMAL, flag: value}))
+    assert message in said
+
+
+def test_a_duration_in_the_file_is_finite_too(tmp_path):
+    text = "service: {command: serve}\nload: {locustfile: a.py, duration: .inf, arrival-rate: .nan}\n"
+
+    assert "2 mistakes" in refused(tmp_path, text)
+
+
+def test_the_command_that_reproduces_a_run_holds_no_secret(tmp_path):
+    flags = {
+        "url": "https://user:sekret@host:8/a@b",
+        "locustfile": "u.py",
+        "headers": "Authorization=sekret",
+        "service-environment": "TOKEN=sekret",
+        "setup": "login sekret",
+    }
+    command = read(tmp_path, flags=flags).reproduce
+
+    assert "sekret" not in command
+    assert "user" not in command.replace("users", "")
+    for part in (
+        "--url https://host:8/a@b",
+        '--headers "$HEADERS"',
+        '--service-environment "$SERVICE_ENVIRONMENT"',
+        '--setup "$SETUP"',
+        "--locustfile u.py",
+    ):
+        assert part in command
+
+
+@pytest.mark.parametrize(
+    ("service", "message"),
+    [
+        ("{command: a, headers: [sekret]}", "`service.headers`: input should be a valid dictionary, got a list"),
+        ("{command: a, headers: 'Bearer sekret'}", "line 1 has no equals sign"),
+        ("{command: a, headers: 5551234}", "`service.headers`: input should be a valid dictionary\n"),
+        ("{command: a, headers: {X: [sekret]}}", "a mistake:\n  loadtest.yml line 1, `service.headers.X`: "
+         "expected text or a number, got a list"),
+        ("{command: a, environment: {X: {y: sekret}}}", "`service.environment.X`: expected text or a number, got a mapping"),
+        ("{command: a, environment: {X: 2020-01-01}}", "`service.environment.X`: expected text or a number\n"),
+        ("{url: 'ftp://u:sekret@host'}", "starts with http:// or https://\n"),
+        ("{url: 5551234}", "`service.url`: input should be a valid string\n"),
+        ("{command: a, setup: {x: sekret}}", "`service.setup`: input should be a valid string, got a mapping"),
+        ("{command: {x: sekret}}", "got a mapping"),
+        ("{command: a, build: [sekret]}", "got a list"),
+        ("{command: a, ready: {timeout: {x: sekret}}}", "got a mapping"),
+    ],
+)  # fmt: skip
+def test_messages_show_no_secrets_and_no_contents(tmp_path, service, message):
+    said = refused(tmp_path, f"service: {service}\nload: {{locustfile: a.py}}\n")
+
+    assert message in said
+    assert not any(part in said for part in ("sekret", "5551234", "2020", "Bearer"))
+
+
+def test_files_that_are_not_utf_8_and_folders_are_refused_by_name(tmp_path):
+    (tmp_path / "latin.yml").write_bytes(b"suite: a\nsuite: caf\xe9\n")
+    (tmp_path / "folder.yml").mkdir()
+
+    with pytest.raises(SettingsError, match=r"`latin.yml` line 2 is not UTF-8 text"):
+        read_settings({}, {}, tmp_path, config="latin.yml")
+    with pytest.raises(SettingsError, match=r"`folder.yml` is a folder, not a file"):
+        read_settings({}, {}, tmp_path, config="folder.yml")

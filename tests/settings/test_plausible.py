@@ -1,0 +1,58 @@
+import os
+
+import pytest
+
+from entrypoint.errors import SettingsError
+from entrypoint.settings.model import Config
+from entrypoint.settings.plausible import refuse_impossible
+
+
+def plan(tmp_path, service=None, policy=None, **load):
+    (tmp_path / "users.py").touch()
+    load = {"locustfile": tmp_path / "users.py", **load}
+    return Config.model_validate({"service": service or {"command": "serve"}, "load": load, "policy": policy or {}})
+
+
+def refused(config):
+    with pytest.raises(SettingsError) as caught:
+        refuse_impossible(config)
+    return str(caught.value)
+
+
+def test_a_plan_that_can_be_carried_out_is_not_refused(tmp_path):
+    refuse_impossible(plan(tmp_path, duration="3s", policy={"timeout": "8s"}))
+
+
+@pytest.mark.parametrize("key", ["locustfile", "requirements"])
+def test_files_that_are_missing_folders_or_unreadable_are_refused(tmp_path, monkeypatch, key):
+    there = tmp_path / "there.txt"
+    assert f"`{key}` names {there}, which is not a file" in refused(plan(tmp_path, **{key: there}))
+    assert f"`{key}` names {tmp_path}, which is a folder" in refused(plan(tmp_path, **{key: tmp_path}))
+
+    there.touch()
+    access = os.access  # Root may read everything, so permissions alone would not show it.
+    monkeypatch.setattr(os, "access", lambda path, mode: path != there and access(path, mode))
+    assert f"`{key}` names {there}, which may not be read" in refused(plan(tmp_path, **{key: there}))
+
+
+def test_a_folder_as_a_compose_file_is_refused(tmp_path):
+    service = {"compose-file": str(tmp_path), "service": "api", "port": 1}
+
+    assert f"`compose-file` names {tmp_path}, which is a folder" in refused(plan(tmp_path, service))
+
+
+def test_a_path_that_the_system_refuses_is_a_mistake_and_no_crash(tmp_path):
+    assert "`locustfile` names" in refused(plan(tmp_path, locustfile=tmp_path / ("x" * 300)))
+
+
+def test_a_timeout_shorter_than_the_shortest_run_is_refused(tmp_path):
+    config = plan(tmp_path, duration="60s", policy={"timeout": "3s"})
+
+    assert "`timeout` of 3s is shorter than the 65s" in refused(config)
+
+
+def test_all_reasons_are_given_at_once(tmp_path):
+    config = plan(tmp_path, users=100, **{"spawn-rate": 1}, policy={"timeout": "3s"}, requirements=tmp_path)
+    said = refused(config)
+
+    assert all(part in said for part in ("`spawn-rate` of 1", "`timeout` of 3s", "`requirements` names"))
