@@ -179,8 +179,9 @@ def report(source: str) -> int:
     from entrypoint.report.render import render
     from entrypoint.report.result import read_result
 
-    render(read_result(Path(source)), Path(source))
-    click.echo(f"wrote the reports in {source}")
+    folder = Path(source) if Path(source).is_dir() else Path(source).parent
+    render(read_result(Path(source)), folder)
+    click.echo(f"wrote the reports in {folder}")
     return ExitCode.OK
 
 

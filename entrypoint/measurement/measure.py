@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from entrypoint.measurement.metrics import METRICS, nearest_rank
 from entrypoint.measurement.model import Check, EndpointMeasurement, FailureKind, Measurement
-from entrypoint.measurement.samples import EndpointSamples, read_health, read_rows
+from entrypoint.measurement.samples import EndpointSamples, read_health, read_rows, writable
 from entrypoint.measurement.validity import check_arrivals, check_generator, check_records, check_users
 from entrypoint.settings.model import Validity
 from locustfiles.ml_loadtest import contract
@@ -102,10 +102,10 @@ def _check_requests(requests: int) -> Check:
 
 def _failure_kind(failure: contract.Failure) -> FailureKind:
     return FailureKind(
-        endpoint=f"{failure.method} {failure.name}",
+        endpoint=writable(f"{failure.method} {failure.name}"),
         outcome=contract.Outcome(failure.outcome).label,
-        exception=failure.exception,
-        message=failure.message,
+        exception=writable(failure.exception),
+        message=writable(failure.message),
         count=failure.count,
     )
 

@@ -13,6 +13,8 @@ from entrypoint.errors import LoadError
 from locustfiles.ml_loadtest import contract
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
 DTYPE = np.dtype(list(zip(contract.FIELDS, contract.FIELD_TYPES, strict=True)))
@@ -94,7 +96,12 @@ def read_rows(folder: Path) -> tuple[NDArray[np.void], list[str]]:
 def _endpoint_numbers(path: Path, names: dict[str, int]) -> list[int]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     entries = [json.loads(line) for line in lines]
-    return [names.setdefault(f"{method} {name}", len(names)) for _, method, name in entries]
+    return [names.setdefault(writable(f"{method} {name}"), len(names)) for _, method, name in entries]
+
+
+def writable(text: str) -> str:
+    """A text that can be written as UTF-8; a name from user code may hold half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def read_samples(folder: Path | str) -> "pd.DataFrame":
@@ -102,6 +109,13 @@ def read_samples(folder: Path | str) -> "pd.DataFrame":
 
     Args:
         folder: `results/samples`.
+
+    Returns:
+        The columns of `contract.FIELDS`, then one for each name that the locustfile gave to `attach`, NaN where a request
+        was given no such number.
+
+    Raises:
+        LoadError: if a file is damaged.
     """
     import pandas as pd  # a second of import time that a run does without
 
@@ -110,7 +124,40 @@ def read_samples(folder: Path | str) -> "pd.DataFrame":
     outcomes = pd.Index([outcome.label for outcome in contract.Outcome])
     table["endpoint"] = pd.Categorical.from_codes(rows["endpoint"].astype("i4").tolist(), pd.Index(names))
     table["outcome"] = pd.Categorical.from_codes(rows["outcome"].tolist(), outcomes)
-    return table
+    return table.assign(**_read_extras(Path(folder)))
+
+
+def _read_extras(folder: Path) -> dict[str, NDArray[np.float64]]:
+    """Each extra number, shape (n,), in the order of `read_rows`; NaN where a sample has none."""
+    paths = sorted(folder.glob("samples-*.bin"))
+    ends = np.cumsum([path.stat().st_size // DTYPE.itemsize for path in paths]).tolist()
+    columns: dict[str, NDArray[np.float64]] = {}
+    for path, begin, end in zip(paths, [0, *ends], ends, strict=False):
+        for index, numbers in _extras(path.with_name(path.name.replace("samples", "extras")).with_suffix(".jsonl")):
+            if not 0 <= index < end - begin:
+                raise LoadError(
+                    f"`{path.name}` has no sample {index}, but numbers of one.", cause="A file of the run is damaged."
+                )
+            for name, number in numbers.items():
+                if name not in columns:
+                    columns[name] = np.full(ends[-1], np.nan)
+                columns[name][begin + index] = number
+    return columns
+
+
+def _extras(path: Path) -> "Iterator[tuple[int, dict[str, float]]]":
+    if not path.exists():
+        return
+    # What follows the last line's end was being written when Locust was killed.
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    for number, line in enumerate(lines, start=1):
+        try:
+            index, numbers = json.loads(line)
+        except ValueError as error:
+            raise LoadError(
+                f"Line {number} of `{path.name}` cannot be read: {error}.", cause="A file of the run is damaged."
+            ) from error
+        yield index, numbers
 
 
 def read_health(folder: Path) -> NDArray[np.void]:

@@ -9,11 +9,14 @@ Standard library only, because it is imported on both sides of the wall. All fil
     closing.json         instrument → conductor   the counts that everything must agree with
     samples-W.bin        worker W's samples, one SAMPLE after another
     endpoints-W.jsonl    [number, method, name] of each endpoint, before its first sample
+    extras-W.jsonl       [index of a sample in samples-W.bin, {name: number}], for samples that the locustfile gave numbers;
+                         no file if it gave none, and a last line without its end is to be ignored
     health-W.jsonl       how the generator itself fared, a line a second
 """
 
 import json
 import os
+import re
 import struct
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
@@ -38,6 +41,10 @@ FIELD_TYPES = ("u1", "u1", "<u4", "<u4", "<i4", "<u4", "<f8", "<f8", "<f8", "<f4
 
 WARM_UP = -1
 SET_UP = -2
+
+# Extra numbers of a sample: what their names look like, and how many different ones a process may use.
+EXTRA_NAME = re.compile(r"[a-z0-9_]{1,40}")
+MOST_EXTRAS = 20
 
 
 class Outcome(IntEnum):

@@ -3,6 +3,8 @@
 import json
 import time
 from collections import deque
+from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,9 @@ class Recorder:
         self._endpoints: dict[tuple[str, str], int] = {}
         self._failures: dict[tuple[int, int, str], list[Any]] = {}
         self._buffer = bytearray()
+        self._extras_path = folder / f"extras-{worker}.jsonl"
+        self._extras_file: FileIO | None = None
+        self._extras = bytearray()
 
     def now(self) -> float:
         """Seconds since the load began."""
@@ -67,8 +72,10 @@ class Recorder:
         elif len(self._failures) < _MOST_KINDS_OF_FAILURE:
             self._failures[endpoint, outcome, kind] = [describe(exception, self._secrets)[1], 1]
 
-    def keep(self, sample: Sample) -> None:
-        """Put one sample into the buffer that `flush` writes."""
+    def keep(self, sample: Sample, extras: Mapping[str, float] | None = None) -> None:
+        """Put one sample, and the numbers that the locustfile attached to it, into the buffers that `flush` writes."""
+        if extras:
+            self._extras += json.dumps([self.recorded + self.unfinished, extras]).encode() + b"\n"
         self._buffer += SAMPLE.pack(*sample)
         if sample[1] == Outcome.UNFINISHED:
             self.unfinished += 1
@@ -82,14 +89,15 @@ class Recorder:
             self.recent.popleft()
 
     def flush(self) -> None:
-        """Write what is buffered.
+        """Write what is buffered; samples first, so that no extra number is of a sample that is not there.
 
         Raises:
             OSError: if the disk will not take it; what was not written stays in the buffer.
         """
-        while self._buffer:
-            written = self._samples.write(self._buffer)
-            del self._buffer[: written or 0]
+        _write(self._samples, self._buffer)
+        if self._extras:
+            self._extras_file = self._extras_file or self._extras_path.open("ab", buffering=0)
+            _write(self._extras_file, self._extras)
 
     def failures(self) -> tuple[Failure, ...]:
         """Every kind of failure, the most frequent first."""
@@ -99,3 +107,9 @@ class Recorder:
             for (endpoint, outcome, kind), (message, count) in self._failures.items()
         ]
         return tuple(sorted(kinds, key=lambda failure: -failure.count))
+
+
+def _write(file: FileIO, buffer: bytearray) -> None:
+    while buffer:
+        written = file.write(buffer)
+        del buffer[: written or 0]

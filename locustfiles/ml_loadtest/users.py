@@ -5,8 +5,9 @@ sessions (notes that a request began, for Locust itself only reports those that 
 """
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import gevent
 from locust import User
@@ -15,11 +16,40 @@ from locust.contrib.fasthttp import FastHttpSession
 from locust.exception import StopUser
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING, TaskSet
 
-from ml_loadtest.contract import SET_UP, Outcome, Plan
+from ml_loadtest.contract import MOST_EXTRAS, SET_UP, Outcome, Plan
 from ml_loadtest.pacer import Call, Pacer, Ticket
 from ml_loadtest.recorder import Recorder
 
 _CONTEXT = "ml_loadtest_ticket"
+
+# What requests knows and Locust's FastHttpSession does not: it would send these as part of the query or the body, silently.
+_MISREAD = {
+    "timeout": "set `network_timeout` and `connection_timeout`, in seconds, as attributes of the User class",
+    "verify": "set `insecure = False` as an attribute of the User class to have certificates checked",
+    "proxies": "set `proxy_host` and `proxy_port` as attributes of the User class",
+    "cert": "set `ssl_context_factory` as an attribute of the User class",
+    "cookies": "put them into `headers` or into `self.client.cookiejar`",
+    "hooks": "use `catch_response=True` and look at the response",
+}
+
+
+class LocustfileMistake(Exception):  # noqa: N818 (said to the one who wrote the locustfile)
+    """The locustfile asked for what cannot be; never the service's fault, so no request is judged by it."""
+
+
+class MisreadArgumentError(LocustfileMistake, TypeError):
+    """An argument that Locust's client would have misread."""
+
+
+@dataclass(slots=True, eq=False)
+class Asked(Call):
+    """A request, who made it, and the numbers that the locustfile attached to it.
+
+    A task may make requests from several greenlets at once: only a request of the greenlet that attaches can be meant.
+    """
+
+    greenlet: object = None
+    extras: dict[str, float] | None = None
 
 
 class Crew:
@@ -30,8 +60,12 @@ class Crew:
         failed_to_start: users whose own `on_start` raised.
         requests_started: requests begun through Locust's clients, or seen to end through others.
         unreported: requests that Locust never reported, since the task raised while it looked at the answer.
-        empty_errors: tasks that raised without a single request, with the first one's exception.
+        empty_errors: tasks that raised without a single request, or by a mistake of the locustfile's; with the first
+            one's exception.
+        installed: the crew of this process; None under Locust alone.
     """
+
+    installed: ClassVar["Crew | None"] = None
 
     def __init__(self, plan: Plan, recorder: Recorder, pacers: list[Pacer]) -> None:
         self.started = 0
@@ -45,6 +79,8 @@ class Crew:
         self._recorder = recorder
         self._pacers = pacers
         self._tickets: dict[User, Ticket] = {}
+        self._last: dict[Ticket, Asked] = {}  # the request whose sample is pending
+        self._extra_names: set[str] = set()
         self._set_up = {target: Ticket(target, SET_UP, 0, 0.0) for target in range(len(plan.targets))}
 
     # Turns -----------------------------------------------------------------------------------------------------------
@@ -65,12 +101,22 @@ class Crew:
             crew.started += 1
             crew.take(self, self.wait_time, first=True)
 
+        def on_stop(self: User) -> None:
+            crew.give_back(self)
+            cls.on_stop(self)
+
         def context(self: User) -> dict[str, Any]:
             return {**cls.context(self), _CONTEXT: crew.ticket(self)}
 
         plan = self._plan.targets[target]
         name = cls.__name__ if len(self._plan.targets) == 1 else f"{cls.__name__}__{plan.name}"
-        members = {"host": plan.url, "ml_loadtest_target": target, "on_start": on_start, "context": context}
+        members = {
+            "host": plan.url,
+            "ml_loadtest_target": target,
+            "on_start": on_start,
+            "on_stop": on_stop,
+            "context": context,
+        }
         return type(cls)(name, (cls,), {**members, "__module__": cls.__module__})
 
     def ticket(self, user: User | None) -> Ticket:
@@ -92,7 +138,8 @@ class Crew:
         for call in ticket.calls:
             self._keep_unreported(ticket, call)
         self._keep_pending(ticket)
-        if ticket.exception is not None and ticket.requests == 0:
+        mistaken = isinstance(ticket.exception, LocustfileMistake)
+        if ticket.exception is not None and (ticket.requests == 0 or mistaken):
             self.empty_errors += 1
             self.first_error = self.first_error or ticket.exception
 
@@ -112,9 +159,9 @@ class Crew:
 
     # Requests --------------------------------------------------------------------------------------------------------
 
-    def began(self, user: User | None, method: str, name: str) -> Call:
+    def began(self, user: User | None, method: str, name: str) -> Asked:
         """A request of Locust's clients begins."""
-        call = Call(str(method), str(name), time.perf_counter())
+        call = Asked(str(method), str(name), time.perf_counter(), greenlet=gevent.getcurrent())
         self.ticket(user).calls.append(call)
         self.requests_started += 1
         return call
@@ -138,16 +185,47 @@ class Crew:
         call = self._matching_call(ticket, request_type)
         if call is None:
             self.requests_started += 1
-        end = now if call is None or call.end is None else call.end
+            call = Asked(str(request_type), str(name), now, now, greenlet=gevent.getcurrent())
+        elif call.end is None:
+            call.end = now
+        else:
+            # The answer to a stream goes on after the client has returned; its response time says until when.
+            call.end = max(call.end, call.start + (response_time or 0.0) / 1000)
         endpoint = self._recorder.endpoint(request_type, name)
         outcome = self._recorder.outcome(endpoint, exception, response)
-        self._hold(ticket, endpoint, outcome, end, response_time or 0.0, response_length or 0)
+        self._hold(ticket, endpoint, outcome, call.end, response_time or 0.0, response_length or 0)
+        if ticket.pending is not None:
+            self._last[ticket] = call
 
-    def _matching_call(self, ticket: Ticket, method: str) -> Call | None:
+    def _matching_call(self, ticket: Ticket, method: str) -> Asked | None:
+        """The call that ended: this greenlet's own, and in nested `with` blocks the innermost."""
+        greenlet, found = gevent.getcurrent(), None
         for index, call in enumerate(ticket.calls):
-            if call.method == str(method):
-                return ticket.calls.pop(index)
-        return None
+            if call.method == str(method) and (found is None or call.greenlet is greenlet):
+                found = index
+        return None if found is None else ticket.calls.pop(found)
+
+    def attach(self, user: User, extras: Mapping[str, float]) -> None:
+        """Add numbers to the last request that this greenlet made in the user's turn; set-up requests carry none.
+
+        Raises:
+            LocustfileMistake: if there is none, or its sample is written already, or there are too many names.
+        """
+        ticket = self._tickets.get(user)
+        if ticket is None:
+            return
+        self._extra_names.update(extras)
+        if len(self._extra_names) > MOST_EXTRAS:
+            raise LocustfileMistake(f"attach() takes at most {MOST_EXTRAS} different names in a run")
+        greenlet = gevent.getcurrent()
+        own = [call for call in ticket.calls if call.greenlet is greenlet and call.end is not None]
+        call = own[-1] if own else self._last.get(ticket)
+        if call is None or call.greenlet is not greenlet:
+            raise LocustfileMistake(
+                "attach() needs a request before it, made by the same task; where a task makes several at once, "
+                "call it inside the `with` block of the request, with `catch_response=True`"
+            )
+        call.extras = {**(call.extras or {}), **extras}
 
     def _hold(
         self, ticket: Ticket, endpoint: int, outcome: Outcome, end: float, service_ms: float, length: int
@@ -175,12 +253,14 @@ class Crew:
         sample, ticket.pending = ticket.pending, None
         if sample is None:
             return
-        if ticket.exception is not None and not Outcome(sample[1]).is_failure:
+        call = self._last.pop(ticket, None)
+        wrong = ticket.exception is not None and not isinstance(ticket.exception, LocustfileMistake)
+        if wrong and not Outcome(sample[1]).is_failure:
             self._recorder.note_failure(sample[2], Outcome.INVALID, ticket.exception)
             sample = (sample[0], Outcome.INVALID, *sample[2:])
-        self._recorder.keep(sample)
+        self._recorder.keep(sample, call.extras if call else None)
 
-    def _keep_unreported(self, ticket: Ticket, call: Call) -> None:
+    def _keep_unreported(self, ticket: Ticket, call: Asked) -> None:
         """A request that ended but that Locust never reported, since the task raised while it looked at the answer."""
         endpoint = self._recorder.endpoint(call.method, call.name)
         self._recorder.note_failure(endpoint, Outcome.INVALID, ticket.exception)
@@ -189,6 +269,7 @@ class Crew:
         seconds = end - call.start
         sum_before = self._recorder.response_sum_ms
         self._hold(ticket, endpoint, Outcome.INVALID, end, seconds * 1000, 0)
+        self._last[ticket] = call
         self._recorder.response_sum_ms = sum_before
 
     def abandon(self) -> None:
@@ -226,6 +307,7 @@ def _current_user() -> User | None:
 
 def install(crew: Crew) -> None:
     """Replace `TaskSet.wait` and the sessions' `request` in this process."""
+    Crew.installed = crew
 
     def wait(self: TaskSet) -> None:
         user = self.user
@@ -239,12 +321,15 @@ def install(crew: Crew) -> None:
         user._state = LOCUST_STATE_RUNNING
 
     TaskSet.wait = wait
-    for session in (HttpSession, FastHttpSession):
-        session.request = _noting(session.request, crew)
+    HttpSession.request = _noting(HttpSession.request, crew, {})
+    FastHttpSession.request = _noting(FastHttpSession.request, crew, _MISREAD)
 
 
-def _noting(request: Callable[..., Any], crew: Crew) -> Callable[..., Any]:
+def _noting(request: Callable[..., Any], crew: Crew, misread: Mapping[str, str]) -> Callable[..., Any]:
     def noted(self: Any, method: str, url: str, name: str | None = None, **arguments: Any) -> Any:
+        if not misread.keys().isdisjoint(arguments):
+            argument = min(misread.keys() & arguments)
+            raise MisreadArgumentError(f"FastHttpUser does not understand `{argument}`: {misread[argument]}")
         shown = name or getattr(self, "request_name", None) or url
         call = crew.began(getattr(self, "user", None) or _current_user(), method, shown)
         try:

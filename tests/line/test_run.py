@@ -252,7 +252,7 @@ def test_a_killed_conductor_s_leftovers_are_taken_down_by_teardown(project):
 
 
 def test_the_run_s_own_timeout_ends_it_in_order(project):
-    code, output = ml_loadtest(project, "run", "--duration", "60s", "--timeout", "4s")
+    code, output = ml_loadtest(project, "run", "--duration", "5s", "--timeout", "6s")
 
     assert (code, result(project)["reasons"][0]["code"]) == (3, "timeout"), output
     assert nothing_left(project)

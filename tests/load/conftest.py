@@ -17,6 +17,7 @@ from .web import serving
 HEADER = (
     "import random, time, gevent\n"
     "from locust import FastHttpUser, HttpUser, User, TaskSet, constant, between, events, task\n"
+    "from locust.exception import StopUser\n"
 )
 
 

@@ -438,3 +438,23 @@ def test_a_signal_while_locust_is_being_started_leaves_no_process_behind(load, d
         interrupted()
 
     assert ours() == []
+
+
+def test_a_user_that_stops_itself_makes_the_run_invalid_and_wastes_no_time(load):
+    run = load(
+        """
+        class Caller(FastHttpUser):
+            wait_time = constant(0.02)
+            asked = 0
+            @task
+            def ask(self):
+                self.client.get("/a")
+                self.asked += 1
+                if self.asked > 70:
+                    raise StopUser()
+        """,
+        duration="4s",
+    )
+
+    assert failed_checks(run) == {"users-at-work"}
+    assert run.closing.unfinished == 0

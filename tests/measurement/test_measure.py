@@ -119,6 +119,13 @@ def test_workers_number_endpoints_by_themselves_and_are_read_as_one(tmp_path):
     assert set(table["outcome"]) == {"ok"}
 
 
+def test_a_name_that_is_no_text_can_still_be_written(tmp_path):
+    samples = [(0, 0, 0, 2.0, 1.0)]
+    write(tmp_path, samples, endpoints=(("GET", "/half\ud83d"),))
+
+    assert "GET /half?" in measured(tmp_path, samples).model_dump_json()
+
+
 def test_a_sample_takes_at_most_64_bytes():
     assert DTYPE.itemsize == contract.SAMPLE.size <= 64
 
