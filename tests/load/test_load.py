@@ -249,10 +249,11 @@ def test_the_same_seed_asks_the_same_things(load, web):
         run = load(text, users=5, arrival_rate=25, duration="1s", seed=7)
         for file in (run.folder / "results" / "samples").iterdir():
             file.unlink()
-        asked.append(web.bodies[:20])
+        asked.append(set(web.bodies[:20]))
 
-    assert asked[0] == asked[1]
-    assert len(set(asked[0])) > 15
+    # Requests that fall due within a millisecond of each other may reach the server in either order.
+    assert len(asked[0] & asked[1]) >= 18
+    assert len(asked[0]) > 15
 
 
 @pytest.mark.parametrize(
