@@ -428,6 +428,8 @@ def test_a_log_s_tail_is_what_is_shown(tmp_path):
     assert tail(tmp_path / "none") == ""
 
 
+# The signal may come while a file is being written, which is then closed by the collector, with a warning.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("delay_s", [0, 0.001, 0.003, 0.01, 0.05])
 def test_a_signal_while_locust_is_being_started_leaves_no_process_behind(load, delay_s):
     def interrupted():
