@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --exclude-newer 1week
 
-.PHONY: install demo test test-all check lint types goldens lock clean
+.PHONY: install demo bench test test-all check lint types goldens lock clean
 
 install: ## the conductor, Locust and the examples' services, each in its own environment
 	@scripts/install.sh $(PYTHON) .venv requirements/dev.txt
@@ -13,6 +13,9 @@ install: ## the conductor, Locust and the examples' services, each in its own en
 
 demo: install ## the main job on the recommender: calibrate, an unchanged run, a slowed run
 	@$(BIN)/python -P -m scripts.demo
+
+bench: install ## what measuring costs and how true it is: ratios from one run on this machine, six minutes
+	@$(BIN)/python -P -m benchmarks
 
 test: install ## what a developer runs before each commit
 	@$(BIN)/pytest -m "not slow"
