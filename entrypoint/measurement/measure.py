@@ -41,9 +41,9 @@ def measure_recording(
     """
     limits = limits or Validity()
     rows, names = read_rows(folder)
-    window = rows[rows["segment"] >= 0]
+    window = np.flatnonzero(rows["segment"] >= 0)
     window_s = max(closing.window_s, 1e-9)
-    endpoints = dict(_by_endpoint(window, names, window_s))
+    endpoints = _by_endpoint(rows, window, names, window_s)
     begin, end = (closing.windows[0][0], closing.windows[-1][1]) if closing.windows else (0.0, 0.0)
     health = read_health(folder)
     inside = health[(health["at_s"] > begin) & (health["at_s"] <= end)]
@@ -52,10 +52,10 @@ def measure_recording(
         _check_requests(len(window)),
         *check_generator(inside, limits),
         *check_users(inside, closing.users_planned),
-        *check_arrivals(plan, closing, window["late_ms"], limits),
+        *check_arrivals(plan, closing, rows["late_ms"][window], limits),
     ]
     return Measurement(
-        endpoints={name: _measure(samples) for name, samples in endpoints.items()},
+        endpoints={name: _measure(samples) for name, samples in endpoints},
         window_s=window_s,
         started=closing.started,
         recorded=closing.recorded,
@@ -66,19 +66,29 @@ def measure_recording(
         plan_text=plan_text,
         checks=tuple(checks),
         failures=tuple(_failure_kind(failure) for failure in closing.failures),
-        timeline=_timeline(window, begin),
+        timeline=_timeline(rows, window, begin),
         versions=closing.versions,
     )
 
 
 def _by_endpoint(
-    window: NDArray[np.void], names: list[str], window_s: float
+    rows: NDArray[np.void], window: NDArray[np.intp], names: list[str], window_s: float
 ) -> "Iterator[tuple[str, EndpointSamples]]":
-    order = np.argsort(window["endpoint"], kind="stable")
-    numbers, starts = np.unique(window["endpoint"][order], return_index=True)
-    groups = zip(numbers, np.split(window[order], starts[1:]), strict=True) if len(numbers) else ()
-    for number, group in sorted(groups, key=lambda pair: names[pair[0]]):
-        yield names[number], EndpointSamples(group, window_s)
+    """The samples of each endpoint in the order of names, one endpoint's at a time in memory."""
+    groups = _grouped(rows["endpoint"][window])
+    for number in sorted(groups, key=lambda number: names[number]):
+        yield names[number], EndpointSamples(rows[window[groups[number]]], window_s)
+
+
+def _grouped(keys: NDArray[np.integer]) -> dict[int, NDArray[np.intp]]:
+    """Where each distinct key stands, keys ascending. Keys are not negative."""
+    if not len(keys):
+        return {}
+    # Sorting 16 bits is a counting sort, ten times as fast as sorting 32; more endpoints or seconds than that are rare.
+    order = np.argsort(keys.astype("u2") if keys.max() < 2**16 else keys, kind="stable")
+    counts = np.bincount(keys)
+    present = np.flatnonzero(counts)
+    return dict(zip(present.tolist(), np.split(order, np.cumsum(counts[present])[:-1]), strict=True))
 
 
 def _measure(samples: EndpointSamples) -> EndpointMeasurement:
@@ -110,18 +120,18 @@ def _failure_kind(failure: contract.Failure) -> FailureKind:
     )
 
 
-def _timeline(window: NDArray[np.void], start_s: float) -> tuple[tuple[float | None, ...], ...]:
+def _timeline(rows: NDArray[np.void], window: NDArray[np.intp], start_s: float) -> tuple[tuple[float | None, ...], ...]:
     """Second by second: [second, requests, failures, p50, p95], by when requests were due."""
-    seconds = np.floor(window["due_s"] - start_s).astype(int)
-    lines = []
-    for second in range(int(seconds.max()) + 1 if len(seconds) else 0):
-        rows = window[seconds == second]
-        samples = EndpointSamples(rows, 1.0) if len(rows) else None
-        lines.append((
-            float(second),
-            float(len(rows)),
-            float(samples.failed.sum()) if samples else 0.0,
-            float(nearest_rank(samples.sorted_ms, 0.50)) if samples else None,
-            float(nearest_rank(samples.sorted_ms, 0.95)) if samples else None,
-        ))  # fmt: skip
-    return tuple(lines)
+    # A request due an instant before its block's start was noted would be second -1; bincount wants none.
+    seconds = np.floor(rows["due_s"][window] - start_s).clip(0).astype("i4")
+    groups = _grouped(seconds)
+    last = max(groups, default=-1)
+    return tuple(_second(at, rows[window[groups[at]]] if at in groups else None) for at in range(last + 1))
+
+
+def _second(second: int, rows: NDArray[np.void] | None) -> tuple[float | None, ...]:
+    if rows is None:
+        return (float(second), 0.0, 0.0, None, None)
+    samples = EndpointSamples(rows, 1.0)
+    p50, p95 = (nearest_rank(samples.sorted_ms, p) for p in (0.50, 0.95))
+    return (float(second), float(len(rows)), float(samples.failed.sum()), p50, p95)
