@@ -32,7 +32,12 @@ class Timeline:
 
     Args:
         exchange: the folder that the conductor reads.
-        finish: called with the closing record's place in time, when all is written.
+        pacers: one for each target.
+
+    Attributes:
+        windows: begin and end of each measured block, seconds since the load began.
+        warm: whether response times were flat when the first began.
+        tickets: how many were issued in measured time.
     """
 
     def __init__(
