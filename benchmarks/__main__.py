@@ -4,10 +4,16 @@ import argparse
 import sys
 import time
 
-from benchmarks import disk, machine, reading, recording, truth
+from benchmarks import disk, machine, reading, recording, scaling, truth
 from benchmarks.figures import table
 
-_BENCHMARKS = {"recording": recording.run, "disk": disk.run, "reading": reading.run, "truth": truth.run}
+_BENCHMARKS = {
+    "recording": recording.run,
+    "scaling": scaling.run,
+    "disk": disk.run,
+    "reading": reading.run,
+    "truth": truth.run,
+}
 
 
 def main() -> int:

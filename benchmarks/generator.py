@@ -38,7 +38,7 @@ def bare(locustfile: Path, url: str, *, users: int, folder: Path) -> Iterator["s
             process.wait()
 
 
-def launch(locustfile: Path, folder: Path) -> locust.Launch:
+def launch(locustfile: Path, folder: Path, *, workers: int = 0) -> locust.Launch:
     """How our Locust is started, with everything it writes in `folder`."""
     (folder / "samples").mkdir(parents=True)
     return locust.Launch(
@@ -48,6 +48,7 @@ def launch(locustfile: Path, folder: Path) -> locust.Launch:
         folder=folder / "locust",
         root=folder,
         environment=_environment(),
+        workers=workers,
     )
 
 
@@ -57,13 +58,12 @@ def plan(
     """A plan for one block of measured time after a warm-up of fixed length."""
     return contract.Plan(
         targets=(contract.Target("candidate", url),),
+        step=contract.Step(measured_s, users, arrival_rate),
         users=users,
         spawn_rate=float(users),
-        arrival_rate=arrival_rate,
         arrival="constant",
         warm_up_min_s=warm_up_s,
         warm_up_max_s=warm_up_s,
-        block_s=measured_s,
         drain_s=30.0,
         answer_s=0.1,
         seed=1,

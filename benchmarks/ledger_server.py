@@ -1,8 +1,8 @@
-"""A service that keeps a ledger of each request's own times, and stalls: python ledger_server.py PORT_FILE.
+"""A service that keeps a ledger of each request's own times: python ledger_server.py PORT_FILE [stalls].
 
-A request takes 15 to 25 ms, however many there are. In the last 2 s of every 20 s nothing is answered: what would be ready in
-that time is ready at its end. `GET /ledger` is the ledger: [id, arrived, answered] of each request, seconds of the monotonic
-clock that all processes of the machine share.
+A request takes 15 to 25 ms, however many there are. With `stalls`, nothing is answered in the last 2 s of every 20 s: what would
+be ready in that time is ready at its end. `GET /ledger` is the ledger: [id, arrived, answered] of each request, seconds of the
+monotonic clock that all processes of the machine share.
 """
 
 import asyncio
@@ -22,16 +22,17 @@ _BODY = b'{"ok": true}'
 class Ledger:
     """What was asked when, and when it was answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, stalls: bool) -> None:
         self.entries: list[tuple[str, float, float]] = []
         self.began = time.perf_counter()
         self._random = random.Random(1)
+        self._stalls = stalls
 
     def ready(self, arrived: float) -> float:
         """When the answer to a request is ready."""
         done = arrived + self._random.uniform(0.015, 0.025)
         left = _PERIOD_S - (done - self.began) % _PERIOD_S
-        return done + (left if left < _STALL_S else 0.0)
+        return done + (left if self._stalls and left < _STALL_S else 0.0)
 
 
 class Connection(asyncio.Protocol):
@@ -64,8 +65,8 @@ class Connection(asyncio.Protocol):
         self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
 
-async def main(port_file: Path) -> None:
-    ledger = Ledger()
+async def main(port_file: Path, stalls: bool) -> None:
+    ledger = Ledger(stalls)
     server = await asyncio.get_running_loop().create_server(lambda: Connection(ledger), "127.0.0.1", 0, backlog=1024)
     port_file.write_text(str(server.sockets[0].getsockname()[1]))
     parent = os.getppid()
@@ -74,4 +75,4 @@ async def main(port_file: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), "stalls" in sys.argv[2:]))

@@ -94,6 +94,7 @@ def _write_samples(folder: Path, worker: int) -> None:
 def _closing() -> contract.Closing:
     return contract.Closing(
         complete=True, problem="", started=_SAMPLES, recorded=_SAMPLES, unfinished=0, unreported=0,
-        response_sum_ms=0.0, locust_count=_SAMPLES, locust_sum_ms=0.0, windows=((0.0, _WINDOW_S),), origin_unix_s=0.0,
-        warm=True, users_planned=400, users_started=400, tickets=_SAMPLES, versions={"locust": "2"},
+        response_sum_ms=0.0, locust_count=_SAMPLES, locust_sum_ms=0.0, origin_unix_s=0.0,
+        steps=(contract.Step(_WINDOW_S, 400),), spans=(contract.Span(0, 0, 0, 0.0, _WINDOW_S, _SAMPLES),),
+        warm=True, users_planned=400, users_started=400, versions={"locust": "2"},
     )  # fmt: skip

@@ -55,33 +55,48 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """A saturated generator with a server of its own. It is stopped but in its turns."""
+    """A saturated generator, of one process or more, with a server of its own. It is stopped but in its turns."""
 
-    process: psutil.Process
+    processes: tuple[psutil.Process, ...]
     server: Server
 
     def settle(self) -> None:
         """Let it come to full speed, then stop it."""
+        self.await_load()
+        time.sleep(_SETTLE_S)
+        self.suspend()
+
+    def await_load(self) -> None:
+        """Until its first request was answered."""
         deadline = time.monotonic() + _START_S
         while not self.server.count():
             if time.monotonic() > deadline:
                 raise TimeoutError("the generator sent nothing")
             time.sleep(0.05)
-        time.sleep(_SETTLE_S)
-        self.process.suspend()
 
-    def turn(self) -> Work:
+    def turn(self, seconds: float = _TURN_S) -> Work:
         """Let it run for one turn; what it did."""
         before = self._so_far()
-        self.process.resume()
-        time.sleep(_TURN_S)
-        self.process.suspend()
+        self.resume()
+        time.sleep(seconds)
+        self.suspend()
         return self._so_far() - before
+
+    def suspend(self) -> None:
+        """Stop it where it is."""
+        for process in self.processes:
+            process.suspend()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        for process in self.processes:
+            if process.is_running():
+                process.resume()
 
     def _so_far(self) -> Work:
         return Work(
             wall_s=time.monotonic(),
-            cpu_s=cpu_s(self.process),
+            cpu_s=sum(cpu_s(process) for process in self.processes),
             server_cpu_s=self.server.cpu_s(),
             requests=self.server.count(),
         )
@@ -131,7 +146,7 @@ def _bare(folder: Path) -> Iterator[Generator]:
         bare(_LOCUSTFILE, server.url, users=_USERS, folder=folder) as process,
         _resumed(process) as handle,
     ):
-        yield Generator(handle, server)
+        yield Generator((handle,), server)
 
 
 @contextmanager
@@ -142,7 +157,7 @@ def _ours(folder: Path) -> Iterator[Generator]:
         todo = plan(server.url, users=_USERS, warm_up_s=_SETTLE_S / 2, measured_s=600.0)
         contract.write_whole(how.exchange / "plan.json", todo)
         with locust.running(how, todo) as process, _resumed(process) as handle:
-            yield Generator(handle, server)
+            yield Generator((handle,), server)
 
 
 @contextmanager

@@ -51,11 +51,11 @@ def cpu_s(process: psutil.Process) -> float:
 
 
 @contextmanager
-def serving(program: Path) -> Iterator[Server]:
+def serving(program: Path, *arguments: str) -> Iterator[Server]:
     """The server `program`, gone when the block is left."""
     with tempfile.TemporaryDirectory() as folder:
         port_file = Path(folder) / "port"
-        process = subprocess.Popen([sys.executable, "-P", str(program), str(port_file)])
+        process = subprocess.Popen([sys.executable, "-P", str(program), str(port_file), *arguments])
         try:
             yield Server(f"http://127.0.0.1:{_await_port(port_file)}", psutil.Process(process.pid))
         finally:

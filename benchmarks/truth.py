@@ -65,7 +65,7 @@ def _open_load(folder: Path) -> tuple[NDArray[np.float64], NDArray[np.float64], 
     """Response times of the measured window by us and by the ledger, and lateness, in ms, request by request."""
     folder.mkdir()
     clocks = time.time() - time.perf_counter()
-    with serving(LEDGER) as server:
+    with serving(LEDGER, "stalls") as server:
         todo = plan(server.url, users=_USERS, warm_up_s=_WARM_UP_S, measured_s=_MEASURED_S, arrival_rate=_RATE)
         recording = measure(launch(_LOCUSTFILE, folder), todo)
         return _join(recording, server, clocks)
@@ -95,7 +95,7 @@ def _refuse_failures(rows: NDArray[np.void]) -> None:
 
 def _bare_locust(folder: Path) -> dict[float, float]:
     """Percentiles in ms as Locust's own CSV gives them."""
-    with serving(LEDGER) as server, bare(_LOCUSTFILE, server.url, users=_USERS, folder=folder):
+    with serving(LEDGER, "stalls") as server, bare(_LOCUSTFILE, server.url, users=_USERS, folder=folder):
         time.sleep(_WARM_UP_S + _MEASURED_S)
     with (folder / "bare_stats.csv").open(encoding="utf-8") as file:
         total = next(row for row in csv.DictReader(file) if row["Name"] == "Aggregated")

@@ -11,6 +11,6 @@ class Caller(FastHttpUser):
 
     @task
     def ask(self) -> None:
-        ticket = self.context().get("ml_loadtest_ticket")
+        ticket = self.context().get("ml_loadtest")
         identity = f"{ticket.segment}.{ticket.number}" if ticket else "bare"
         self.client.get(f"/work?id={identity}", name="/work")

@@ -3,27 +3,36 @@
 import json
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from entrypoint.errors import LoadError, SettingsError
 from entrypoint.load import locust
-from entrypoint.load.plan import longest_s
+from entrypoint.load.plan import block_s, longest_s
 from entrypoint.load.scrub import scrub
 from locustfiles.ml_loadtest import contract
 
 _POLL_S = 0.05
 _EXIT_S = 15.0
+# Room for hundreds of kinds of failures.
+_CLOSING_BYTES = 2**18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A block of measured time that is over, in seconds since the load began."""
+    """A block of measured time that is over. Its samples are on disk, but for requests that are still in flight.
+
+    Attributes:
+        number: of the block, and so of the step that it held.
+        spans: its measured time.
+        now_s: when it was published, in seconds since the load began.
+    """
 
     number: int
-    start_s: float
-    end_s: float
+    spans: tuple[contract.Span, ...]
+    now_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +54,17 @@ class Recording:
     log: str
 
 
-Decide = Callable[[Block], bool]
+Decide = Callable[[Block], contract.Step | None]
 Watch = Callable[[contract.Progress], None]
 
 
-def stop(_block: Block) -> bool:
+def stop(_block: Block) -> None:
     """Decide to measure one block and no more."""
-    return False
+
+
+def in_turn(steps: Sequence[contract.Step]) -> Decide:
+    """Decide to measure each of these levels of load, the first of which is the plan's."""
+    return lambda block: steps[block.number + 1] if block.number + 1 < len(steps) else None
 
 
 def measure(
@@ -62,7 +75,7 @@ def measure(
     Args:
         launch: how Locust is started; its exchange folder must be empty.
         plan: what the instrument is to do.
-        decide: whether to go on, asked after each block of measured time.
+        decide: the next level of load, or None to stop; asked after each block of measured time.
         watch: told of the progress, about once a second.
 
     Raises:
@@ -71,16 +84,26 @@ def measure(
     """
     launch.exchange.mkdir(parents=True, exist_ok=True)
     contract.write_whole(launch.exchange / "plan.json", plan)
-    with locust.running(launch, plan) as process:
-        exit_code = _follow(process, launch, plan, decide, watch)
-    scrub((launch.exchange, launch.folder), [launch.environment.get(name, "") for name in plan.secrets])
     closing_file = launch.exchange / "closing.json"
+    contract.reserve(closing_file, _CLOSING_BYTES)
+    try:
+        with locust.running(launch, plan) as process:
+            exit_code = _follow(process, launch, plan, decide, watch)
+    finally:
+        contract.release(closing_file)
+        scrub((launch.exchange, launch.folder), _secrets(launch, plan))
     closing = contract.read_closing(closing_file) if closing_file.exists() else None
     recording = Recording(
         exchange=launch.exchange, plan=plan, closing=closing, exit_code=exit_code, log=tail(launch.log)
     )
     _refuse_useless(recording, launch)
     return recording
+
+
+def _secrets(launch: locust.Launch, plan: contract.Plan) -> list[str]:
+    """What Locust was told and nobody else is to read: the declared variables, and the logins of addresses."""
+    logins = [urlsplit(target.url).netloc.rpartition("@")[0] for target in plan.targets]
+    return [*(launch.environment.get(name, "") for name in plan.secrets), *logins]
 
 
 def _follow(
@@ -100,15 +123,21 @@ def _follow(
         progress.show(watch)
         published = launch.exchange / f"block-{block}.json"
         if published.exists():
-            values = json.loads(published.read_text(encoding="utf-8"))
-            go_on = decide(Block(number=block, start_s=values["start_s"], end_s=values["end_s"]))
-            contract.write_whole(launch.exchange / f"answer-{block}.json", {"go_on": go_on})
-            deadline += plan.block_s if go_on else 0.0
+            step = decide(_read_block(published))
+            answer = {"step": asdict(step) if step else None}
+            contract.write_whole(launch.exchange / f"answer-{block}.json", answer)
+            deadline += len(plan.targets) * block_s(plan, step) + plan.answer_s if step else 0.0
             block += 1
         if (launch.exchange / "closing.json").exists():
             return _await_exit(process)
         time.sleep(_POLL_S)
     return process.returncode
+
+
+def _read_block(path: Path) -> Block:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    spans = tuple(contract.Span(**span) for span in values["spans"])
+    return Block(number=values["block"], spans=spans, now_s=values["now_s"])
 
 
 def _await_exit(process: subprocess.Popen[bytes]) -> int | None:

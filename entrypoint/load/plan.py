@@ -1,7 +1,6 @@
 """From settings and targets to the plan that the instrument follows. Pure."""
 
 import hashlib
-from pathlib import Path
 
 from entrypoint.settings.model import Load
 from locustfiles.ml_loadtest import contract
@@ -11,40 +10,74 @@ from locustfiles.ml_loadtest import contract
 DRAIN_S = 30.0
 # How long the instrument waits for the conductor after a block of measured time. Deciding takes well under a second.
 ANSWER_S = 60.0
+# How long workers are waited for; the instrument gives up before that.
+JOIN_S = 150.0
+# Between two targets: requests in flight end.
+_SWITCH_S = 0.5
 
 
 def make_plan(load: Load, targets: tuple[contract.Target, ...]) -> contract.Plan:
     """The plan for one load run."""
+    steps = steps_of(load)
+    users = max(step.users for step in steps)
     return contract.Plan(
         targets=targets,
-        users=load.users,
-        spawn_rate=load.spawn_rate or float(load.users),
-        arrival_rate=load.arrival_rate,
+        step=steps[0],
+        users=users,
+        spawn_rate=load.spawn_rate or float(users),
         arrival=load.arrival,
         warm_up_min_s=load.warm_up.min_s,
         warm_up_max_s=load.warm_up.max_s,
-        block_s=load.duration_s,
         drain_s=DRAIN_S,
         answer_s=ANSWER_S,
         seed=load.seed,
         secrets=tuple(load.environment),
+        workers=load.processes,
+        locustfile=contract.digest(load.locustfile),
+    )
+
+
+def steps_of(load: Load) -> tuple[contract.Step, ...]:
+    """The levels of load, in order: the stages, or the one level that users or arrival rate give."""
+    if not load.stages:
+        return (contract.Step(load.duration_s, load.users, load.arrival_rate),)
+    return tuple(
+        contract.Step(stage.duration_s, stage.users or load.users, stage.arrival_rate) for stage in load.stages
     )
 
 
 def longest_s(plan: contract.Plan) -> float:
     """The longest time that a run of one block can take, in seconds, if everything goes as slowly as it may."""
-    ramp = plan.users * len(plan.targets) / plan.spawn_rate
-    return ramp + plan.warm_up_max_s + plan.block_s + plan.drain_s + 2 * plan.answer_s
+    ramp = plan.users / plan.spawn_rate
+    joining = JOIN_S if plan.workers else 0.0
+    each = plan.warm_up_max_s + plan.drain_s + block_s(plan, plan.step)
+    return joining + ramp + len(plan.targets) * each + 2 * plan.answer_s
 
 
-def fingerprint(plan: contract.Plan, locustfile: Path) -> str:
-    """What two runs must share to be compared: the load, and the file that shapes it. Twelve hexadecimal digits."""
-    load = (plan.model, plan.users, plan.spawn_rate, plan.arrival_rate, plan.arrival, plan.block_s, plan.seed)
-    return hashlib.sha256(repr(load).encode() + locustfile.read_bytes()).hexdigest()[:12]
+def block_s(plan: contract.Plan, step: contract.Step) -> float:
+    """The longest time that a block can take on one target."""
+    turns = step.seconds / plan.segment_s if len(plan.targets) > 1 else 0.0
+    return step.seconds + turns * (plan.lead_in_s + _SWITCH_S)
 
 
-def describe(plan: contract.Plan) -> str:
+def fingerprint(load: Load) -> str:
+    """What two runs must share to be compared: the load, and the files that shape it. Twelve hexadecimal digits."""
+    steps = [(step.seconds, step.users, step.arrival_rate) for step in steps_of(load)]
+    files = [contract.digest(path) for path in (load.locustfile, load.requirements) if path]
+    parts = (steps, load.spawn_rate, load.arrival, load.seed, load.processes, files)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def describe(load: Load) -> str:
     """The load in a few words."""
-    if plan.arrival_rate is None:
-        return f"closed load, {plan.users} users at {plan.spawn_rate:g}/s, {plan.block_s:g} s measured"
-    return f"open load, {plan.arrival_rate:g} requests/s ({plan.arrival}), {plan.block_s:g} s measured"
+    steps = steps_of(load)
+    levels = [step.users if step.arrival_rate is None else step.arrival_rate for step in steps]
+    stages = f"{len(steps)} stages of " if len(steps) > 1 else ""
+    level = f"{stages}{min(levels):g} to {max(levels):g}" if len(steps) > 1 else f"{levels[0]:g}"
+    tail = f"{sum(step.seconds for step in steps):g} s measured" + (
+        f", {load.processes} workers" if load.processes else ""
+    )
+    if steps[0].arrival_rate is not None:
+        return f"open load, {level} requests/s ({load.arrival}), {tail}"
+    rate = load.spawn_rate or max(step.users for step in steps)
+    return f"closed load, {level} users at {rate:g}/s, {tail}"

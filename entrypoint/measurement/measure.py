@@ -1,6 +1,7 @@
 """From a recording to a measurement: the window, the metrics of each endpoint, the checks."""
 
 import math
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.measurement.metrics import METRICS, nearest_rank
-from entrypoint.measurement.model import Check, EndpointMeasurement, FailureKind, Measurement
-from entrypoint.measurement.samples import EndpointSamples, read_health, read_rows, writable
-from entrypoint.measurement.validity import check_arrivals, check_generator, check_records, check_users
+from entrypoint.measurement.model import AT_STAGE, Check, EndpointMeasurement, FailureKind, Measurement, Paired
+from entrypoint.measurement.samples import IS_FAILURE, EndpointSamples, read_health, read_rows, writable
+from entrypoint.measurement.stages import Block, blocks_of, stages_of, worst
+from entrypoint.measurement.validity import check_records, check_requests, check_users, until_end
 from entrypoint.settings.model import Validity
 from locustfiles.ml_loadtest import contract
 
@@ -28,6 +30,7 @@ def measure_recording(
     plan_key: str,
     plan_text: str,
     limits: Validity | None = None,
+    target: int = 0,
 ) -> Measurement:
     """The measurement of one target.
 
@@ -38,46 +41,63 @@ def measure_recording(
         plan_key: fingerprint of load and locustfile.
         plan_text: the load in a few words.
         limits: what generator and machine may do; the defaults if not given.
+        target: index into the plan's targets.
     """
-    limits = limits or Validity()
-    rows, names = read_rows(folder)
-    window = np.flatnonzero(rows["segment"] >= 0)
-    window_s = max(closing.window_s, 1e-9)
-    endpoints = _by_endpoint(rows, window, names, window_s)
-    begin, end = (closing.windows[0][0], closing.windows[-1][1]) if closing.windows else (0.0, 0.0)
+    recorded, names = read_rows(folder)
+    rows = recorded if len(plan.targets) == 1 else recorded[recorded["target"] == target]
     health = read_health(folder)
-    inside = health[(health["at_s"] > begin) & (health["at_s"] <= end)]
-    checks = [
-        *check_records(closing, len(rows)),
-        _check_requests(len(window)),
-        *check_generator(inside, limits),
-        *check_users(inside, closing.users_planned),
-        *check_arrivals(plan, closing, rows["late_ms"][window], limits),
-    ]
+    spans = [span for span in closing.spans if span.target == target]
+    blocks = blocks_of(rows, health, plan, closing, target, limits or Validity())
+    used = list(takewhile(lambda block: block.ok, blocks)) or blocks[:1]
+    window = _rows_of(used)
+    hanging = _hanging(rows, spans)
+    of_the_whole = _check_whole(closing, until_end(health, spans), len(recorded), len(window), hanging)
+    several = len(closing.steps) > 1
     return Measurement(
-        endpoints={name: _measure(samples) for name, samples in endpoints},
-        window_s=window_s,
+        endpoints=dict(_endpoints(rows, used, names, several)),
+        window_s=max(sum(block.seconds for block in used), 1e-9),
         started=closing.started,
         recorded=closing.recorded,
         unfinished=closing.unfinished,
+        hanging=hanging,
         warm=closing.warm,
         model=plan.model,
         plan=plan_key,
         plan_text=plan_text,
-        checks=tuple(checks),
+        checks=(*of_the_whole, *worst([block.checks for block in used])),
         failures=tuple(_failure_kind(failure) for failure in closing.failures),
-        timeline=_timeline(rows, window, begin),
+        stages=stages_of(rows, blocks) if several else (),
+        paired=_paired(recorded) if len(plan.targets) > 1 else None,
+        timeline=_timeline(rows, window, spans[0].start_s if spans else 0.0),
         versions=closing.versions,
     )
 
 
-def _by_endpoint(
-    rows: NDArray[np.void], window: NDArray[np.intp], names: list[str], window_s: float
-) -> "Iterator[tuple[str, EndpointSamples]]":
+def _check_whole(
+    closing: contract.Closing, health: NDArray[np.void], recorded: int, due: int, hanging: int
+) -> list[Check]:
+    """The checks that are asked once of a run, however many levels of load it had."""
+    return [
+        *check_records(closing, recorded),
+        check_requests(due, hanging, closing.fault),
+        *check_users(health, closing.users_left),
+    ]
+
+
+def _endpoints(
+    rows: NDArray[np.void], blocks: list[Block], names: list[str], several: bool
+) -> "Iterator[tuple[str, EndpointMeasurement]]":
+    """Every endpoint; at every level of load, where there are several."""
+    for block in blocks:
+        for name, samples in _by_endpoint(rows, block, names):
+            yield f"{name}{AT_STAGE}{block.label}" if several else name, _measure(samples)
+
+
+def _by_endpoint(rows: NDArray[np.void], block: Block, names: list[str]) -> "Iterator[tuple[str, EndpointSamples]]":
     """The samples of each endpoint in the order of names, one endpoint's at a time in memory."""
-    groups = _grouped(rows["endpoint"][window])
+    groups = _grouped(rows["endpoint"][block.rows])
     for number in sorted(groups, key=lambda number: names[number]):
-        yield names[number], EndpointSamples(rows[window[groups[number]]], window_s)
+        yield names[number], EndpointSamples(rows[block.rows[groups[number]]], block.seconds)
 
 
 def _grouped(keys: NDArray[np.integer]) -> dict[int, NDArray[np.intp]]:
@@ -105,9 +125,32 @@ def _measure(samples: EndpointSamples) -> EndpointMeasurement:
     )
 
 
-def _check_requests(requests: int) -> Check:
-    text = f"{requests or 'No'} requests were due in the measured window."
-    return Check(name="requests", value=requests, limit=1, unit="requests", ok=requests > 0, text=text)
+def _rows_of(blocks: list[Block]) -> NDArray[np.intp]:
+    """Which samples were due in any of them; of a single one without a copy."""
+    if len(blocks) == 1:
+        return blocks[0].rows
+    return np.concatenate([block.rows for block in blocks] or [np.zeros(0, np.intp)])
+
+
+def _hanging(rows: NDArray[np.void], spans: list[contract.Span]) -> int:
+    """How many requests were asked before the window, had no answer in all of it, and then failed or stayed without one."""
+    if not spans:
+        return 0
+    begun = rows[(rows["segment"] < 0) & (rows["start_s"] < spans[0].start_s)]
+    until_s = begun["start_s"] + begun["response_ms"] / 1000
+    return int((IS_FAILURE[begun["outcome"]] & (until_s > spans[-1].end_s)).sum())
+
+
+def _paired(rows: NDArray[np.void]) -> Paired:
+    """How many tickets all targets had, and how many of them asked the same of each: as often, in order, word by word."""
+    measured = rows[rows["segment"] >= 0]
+    asked: dict[tuple[int, int], dict[int, list[tuple[int, int]]]] = {}
+    for target, segment, ticket, endpoint, digest in measured[
+        ["target", "segment", "ticket", "endpoint", "asked"]
+    ].tolist():
+        asked.setdefault((segment, ticket), {}).setdefault(target, []).append((endpoint, digest))
+    common = [list(by_target.values()) for by_target in asked.values() if len(by_target) > 1]
+    return Paired(tickets=len(common), same=sum(all(one == lists[0] for one in lists) for lists in common))
 
 
 def _failure_kind(failure: contract.Failure) -> FailureKind:

@@ -57,6 +57,46 @@ class EndpointMeasurement(Value):
     few: tuple[float, ...] = ()
 
 
+# Between an endpoint's name and the stage that its row is of.
+AT_STAGE = " @ "
+
+
+class Stage(Value):
+    """One level of load of several.
+
+    Attributes:
+        label: the level in words, as in the names of its endpoints' rows.
+        load: users, or requests per second.
+        start_s, end_s: seconds since the load began.
+        rate: requests per second that did not fail.
+        p50_ms, p95_ms: of all its requests, failures infinite; None without requests.
+        recovery_s: after a fall of the load, how long response times stayed above what they were before at such a load;
+            infinite if they still did at the end, None where nothing fell.
+        ok: whether the generator could drive it. A stage that it could not, and all after it, have no rows.
+        text: why not.
+    """
+
+    label: str
+    load: float
+    start_s: float
+    end_s: float
+    requests: int
+    failures: int
+    rate: float
+    p50_ms: float | None
+    p95_ms: float | None
+    recovery_s: float | None = None
+    ok: bool = True
+    text: str = ""
+
+
+class Paired(Value):
+    """Tickets that several targets had in common, and how many of them asked all targets the same thing."""
+
+    tickets: int
+    same: int
+
+
 class Measurement(Value):
     """One run.
 
@@ -64,10 +104,13 @@ class Measurement(Value):
         endpoints: by Locust's method and name.
         window_s: length of the measured window.
         started, recorded, unfinished: requests of the whole run, warm-up included; started = recorded + unfinished.
+        hanging: requests from before the window that had no answer in all of it, and failed.
         warm: whether response times were flat when the window began.
         model: `closed` or `open`.
         plan: fingerprint of load and locustfile.
         plan_text: the load in a few words.
+        stages: the levels of load, where there were several; each has rows of its own.
+        paired: where several targets took turns.
         timeline: for each second of the window, [second, requests, failures, p50, p95]; None without requests.
     """
 
@@ -76,12 +119,15 @@ class Measurement(Value):
     started: int
     recorded: int
     unfinished: int
+    hanging: int = 0
     warm: bool
     model: str
     plan: str
     plan_text: str
     checks: tuple[Check, ...]
     failures: tuple[FailureKind, ...]
+    stages: tuple[Stage, ...] = ()
+    paired: Paired | None = None
     timeline: tuple[tuple[float | None, ...], ...] = ()
     versions: dict[str, str] = {}
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DTYPE = np.dtype(list(zip(contract.FIELDS, contract.FIELD_TYPES, strict=True)))
-_IS_FAILURE: NDArray[np.bool_] = np.array([outcome.is_failure for outcome in contract.Outcome])
+IS_FAILURE: NDArray[np.bool_] = np.array([outcome.is_failure for outcome in contract.Outcome])
 _HEALTH = tuple(contract.Health.__dataclass_fields__)
 
 
@@ -37,7 +37,7 @@ class EndpointSamples:
     @cached_property
     def failed(self) -> NDArray[np.bool_]:
         """Whether each request failed, shape (n,)."""
-        failed: NDArray[np.bool_] = _IS_FAILURE[self.rows["outcome"]]
+        failed: NDArray[np.bool_] = IS_FAILURE[self.rows["outcome"]]
         return failed
 
     @cached_property
@@ -72,18 +72,15 @@ def read_rows(folder: Path) -> tuple[NDArray[np.void], list[str]]:
     Several workers number endpoints by themselves; here they are numbered as one.
 
     Raises:
-        LoadError: if a file ends in the middle of a sample or names an endpoint that nobody wrote.
+        LoadError: if a sample is of an endpoint that nobody wrote.
     """
     names: dict[str, int] = {}
     paths = sorted(folder.glob("samples-*.bin"))
     # One array from the start: joining the files' arrays would need twice the memory.
-    whole = np.empty(sum(path.stat().st_size for path in paths) // DTYPE.itemsize, DTYPE)
+    whole = np.empty(sum(path.stat().st_size // DTYPE.itemsize for path in paths), DTYPE)
     first = 0
     for path in paths:
-        if path.stat().st_size % DTYPE.itemsize:
-            raise LoadError(
-                f"`{path.name}` ends in the middle of a sample.", cause="The disk was full, or Locust was killed."
-            )
+        # Half a sample at the end was being written when the disk was full or Locust was killed; the counts will tell.
         rows = whole[first : first + path.stat().st_size // DTYPE.itemsize]
         with path.open("rb") as file:
             file.readinto(rows.view("u1").data)
@@ -100,7 +97,8 @@ def read_rows(folder: Path) -> tuple[NDArray[np.void], list[str]]:
 
 
 def _endpoint_numbers(path: Path, names: dict[str, int]) -> list[int]:
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    # What follows the last line's end was being written when the disk was full; no sample refers to it yet.
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
     entries = [json.loads(line) for line in lines]
     return [names.setdefault(writable(f"{method} {name}"), len(names)) for _, method, name in entries]
 
@@ -167,7 +165,13 @@ def _extras(path: Path) -> "Iterator[tuple[int, dict[str, float]]]":
 
 
 def read_health(folder: Path) -> NDArray[np.void]:
-    """How the generator fared: shape (n,), an entry for each process and second, with the fields of `contract.Health`."""
-    lines = [line for path in sorted(folder.glob("health-*.jsonl")) for line in path.read_text().splitlines() if line]
-    entries = [tuple(json.loads(line)[field] for field in _HEALTH) for line in lines]
-    return np.array(entries, dtype=[(field, "f8") for field in _HEALTH])
+    """How the generator fared: shape (n,), an entry for each process and second.
+
+    The fields are those of `contract.Health`, and `process`, a number for each file.
+    """
+    entries = [
+        (*(json.loads(line)[field] for field in _HEALTH), process)
+        for process, path in enumerate(sorted(folder.glob("health-*.jsonl")))
+        for line in path.read_text().split("\n")[:-1]
+    ]
+    return np.array(entries, dtype=[*((field, "f8") for field in _HEALTH), ("process", "i4")])

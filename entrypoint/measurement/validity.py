@@ -1,11 +1,13 @@
 """Whether instrument and machine did their part. What the service did is never asked here: a service that fails has failed."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.measurement.model import Check
 from entrypoint.settings.model import Validity
-from locustfiles.ml_loadtest.contract import Closing, Plan
+from locustfiles.ml_loadtest.contract import Closing, Plan, Span, Step
 
 _CPU_STRETCH_S = 5
 
@@ -20,11 +22,11 @@ def check_records(closing: Closing, samples: int) -> list[Check]:
     )
     sums = abs(closing.response_sum_ms - closing.locust_sum_ms)
     rounding = 1e-6 * max(1.0, closing.locust_sum_ms)
-    problem = closing.problem[:1].upper() + closing.problem[1:]
     return [
         Check(
-            name="complete", value=float(closing.complete), limit=1.0, unit="", ok=closing.complete and not closing.problem,
-            text=f"{problem or 'The plan was carried out to its end'}.",
+            name="complete", value=float(closing.complete), limit=1.0, unit="",
+            ok=not closing.problem and (closing.complete or bool(closing.fault)),
+            text=_sentence(closing.problem or closing.fault or "the plan was carried out to its end"),
         ),
         Check(
             name="lost-records", value=differing, limit=0, unit="requests", ok=differing == 0,
@@ -36,33 +38,74 @@ def check_records(closing: Closing, samples: int) -> list[Check]:
         ),
         Check(
             name="users-started", value=closing.users_started, limit=closing.users_planned, unit="users",
-            ok=closing.users_started >= closing.users_planned,
+            ok=closing.users_started >= closing.users_planned or bool(closing.fault),
             text=f"{closing.users_started} of {closing.users_planned} users were at work.",
         ),
     ]  # fmt: skip
 
 
-def check_generator(health: NDArray[np.void], limits: Validity) -> list[Check]:
-    """Whether the generator had the machine it needed, second by second of the window.
+def inside(health: NDArray[np.void], spans: Sequence[Span]) -> NDArray[np.void]:
+    """What is known of the generator in measured time, from the first span's beginning to the last one's end."""
+    if not spans:
+        return health[:0]
+    so_far = until_end(health, spans)
+    return so_far[so_far["at_s"] > spans[0].start_s]
+
+
+def until_end(health: NDArray[np.void], spans: Sequence[Span]) -> NDArray[np.void]:
+    """What is known of the generator from the first user on to the end of measured time."""
+    if not spans:
+        return health[:0]
+    # A line says of the time since the one before it, and the last line that began in measured time may end after it.
+    began = np.full(len(health), -np.inf)
+    for process in np.unique(health["process"]):
+        own = np.flatnonzero(health["process"] == process)
+        began[own[1:]] = health["at_s"][own[:-1]]
+    return health[began < spans[-1].end_s]
+
+
+def check_requests(requests: int, hanging: int, fault: str) -> Check:
+    """Whether anything was asked in measured time. Where users waited for an answer all the time, that is the service's doing.
 
     Args:
-        health: entries of `contract.Health` that lie in the measured window, shape (n,).
+        requests: how many were due in the window.
+        hanging: requests from before that had no answer in all of the window, and failed.
+        fault: what else the service did that kept requests from being made.
+    """
+    waiting = f"; {hanging} from before it had no answer in all of it" if hanging and not requests else ""
+    asked = f"{requests or 'No'} request{' was' if requests == 1 else 's were'} due in the measured window"
+    if not (requests or hanging or fault):
+        asked += "; measure for longer, or let the users wait less"
+    return Check(
+        name="requests", value=requests, limit=1, unit="requests", ok=requests > 0 or hanging > 0 or bool(fault),
+        text=f"{asked}{waiting}.",
+    )  # fmt: skip
+
+
+def _sentence(text: str) -> str:
+    """The instrument's words, which may follow a colon too, as a sentence of their own."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def check_generator(health: NDArray[np.void], limits: Validity) -> list[Check]:
+    """Whether the generator had the machine it needed, second by second.
+
+    Args:
+        health: entries of `contract.Health` of every process that lie in measured time, shape (n,).
         limits: what is tolerated.
     """
     if not len(health):
         return [
             Check(
-                name="generator-cpu",
-                value=0,
-                limit=limits.generator_cpu,
-                unit="",
-                ok=True,
+                name="generator-cpu", value=0, limit=limits.generator_cpu, unit="", ok=True,
                 text="The window was too short to tell.",
             )
-        ]
-    stretch = min(_CPU_STRETCH_S, len(health))
-    cpu = float(np.convolve(health["cpu"], np.full(stretch, 1 / stretch), "valid").max())
-    lag = float(np.median(health["lag_ms"]))
+        ]  # fmt: skip
+    processes = [health[health["process"] == process] for process in np.unique(health["process"])]
+    cpu = max(_busiest(process["cpu"]) for process in processes)
+    lag = max(float(np.median(process["lag_ms"])) for process in processes)
+    stall = float(health["lag_ms"].max())
+    waiting = max(float(process["waiting"].mean()) for process in processes)
     steal = float(health["steal"].mean())
     return [
         Check(
@@ -74,46 +117,74 @@ def check_generator(health: NDArray[np.void], limits: Validity) -> list[Check]:
             text=f"In the median second the generator kept a timer waiting for {lag:.1f} ms at most.",
         ),
         Check(
+            name="longest-stall", value=stall, limit=limits.longest_stall_ms, unit="ms", ok=stall <= limits.longest_stall_ms,
+            text=f"The generator stood still for {stall:.0f} ms at most.",
+        ),
+        Check(
+            name="run-queue", value=waiting, limit=limits.run_queue, unit="", ok=waiting <= limits.run_queue,
+            text=f"The generator waited for a core in {waiting * 100:.1f} % of the time.",
+        ),
+        Check(
             name="steal", value=steal, limit=limits.steal, unit="", ok=steal <= limits.steal,
             text=f"The hypervisor took {steal * 100:.1f} % of the machine's time.",
         ),
     ]  # fmt: skip
 
 
-def check_users(health: NDArray[np.void], planned: int) -> list[Check]:
-    """Whether every user was at work in every second of the window; one that left took its share of the load with it."""
+def _busiest(cpu: NDArray[np.float64]) -> float:
+    """Mean use of a core in the busiest stretch."""
+    stretch = min(_CPU_STRETCH_S, len(cpu))
+    return float(np.convolve(cpu, np.full(stretch, 1 / stretch), "valid").max())
+
+
+def check_users(health: NDArray[np.void], gone: int) -> list[Check]:
+    """Whether every user stayed; one that leaves, be it in the warm-up, takes its share of the load with it.
+
+    Args:
+        health: of every process from the first user on to the end of measured time, shape (n,).
+        gone: users that the instrument saw go before the drain.
+    """
     if not len(health):
         return []
-    fewest = int(health["users"].min())
+    users = [health["users"][health["process"] == process] for process in np.unique(health["process"])]
+    most = sum(int(counts.max()) for counts in users)
+    left = max(gone, sum(int((np.maximum.accumulate(counts) - counts).max()) for counts in users))
     return [
         Check(
-            name="users-at-work", value=fewest, limit=planned, unit="users", ok=fewest >= planned,
-            text=f"At least {fewest} of {planned} users were at work in every second of the window.",
+            name="users-at-work", value=left, limit=0, unit="users", ok=left == 0,
+            text=f"{left or 'None'} of {most} users left before the window was over.",
         )
     ]  # fmt: skip
 
 
-def check_arrivals(plan: Plan, closing: Closing, late_ms: NDArray[np.float32], limits: Validity) -> list[Check]:
+def check_arrivals(
+    plan: Plan, step: Step, spans: Sequence[Span], late_ms: NDArray[np.float32], limits: Validity
+) -> list[Check]:
     """Open load: whether the generator asked as often, and as punctually, as it was told.
 
     Args:
-        late_ms: lateness of the generator for each request of the window, shape (n,).
+        plan: what was asked for.
+        step: the level of load.
+        spans: its measured time.
+        late_ms: lateness of the generator for each request in it, shape (n,); NaN for all but a ticket's first.
         limits: what is tolerated.
     """
-    if plan.arrival_rate is None or not len(late_ms):
+    due = sum(span.due for span in spans)
+    if step.arrival_rate is None or not due:
         return []
-    expected = plan.arrival_rate * closing.window_s
-    # A Poisson count varies by its square root; four of them are not the generator's fault.
-    share = closing.tickets / expected
-    fewest = limits.arrivals - (4 / expected**0.5 if plan.arrival == "poisson" else 1 / expected)
-    late = float(np.median(late_ms))
+    tickets = sum(span.tickets for span in spans)
+    # A ticket at the edge of a process's schedule may fall on either side of it.
+    edges = len(spans) * max(1, plan.workers)
+    share, fewest = tickets / due, limits.arrivals - edges / due
+    first = late_ms[~np.isnan(late_ms)]
+    late = float(np.median(first)) if len(first) else 0.0
     return [
         Check(
             name="arrivals", value=share, limit=fewest, unit="", ok=share >= fewest,
-            text=f"The generator issued {closing.tickets} requests where {expected:.0f} were due on average.",
+            text=f"The generator issued {tickets} of the {due} tickets that were due.",
         ),
         Check(
             name="lateness", value=late, limit=limits.lateness_ms, unit="ms", ok=late <= limits.lateness_ms,
-            text=f"The generator sent the median request {late:.2f} ms late; this is not in any response time.",
+            text=f"The generator let the median turn begin {late:.2f} ms late; this is not in any response time.",
         ),
     ]  # fmt: skip

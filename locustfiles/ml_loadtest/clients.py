@@ -20,7 +20,7 @@ from locust import FastHttpUser, User
 from locust.contrib.fasthttp import ResponseContextManager
 
 from ml_loadtest.contract import EXTRA_NAME, FIELDS, MOST_EXTRAS
-from ml_loadtest.users import Crew, LocustfileMistake
+from ml_loadtest.users import Crew, LocustfileMistake, asking_user
 
 _SHOWN = 100
 # How long the end of a stream's HTTP message is waited for once its last event is here, so that the connection can be kept.
@@ -61,15 +61,10 @@ def _number(name: str, number: object) -> float:
 
 
 def _asking_user() -> User:
-    """The user whose greenlet this is, or in whose greenlet this one was started."""
-    greenlet: Any = gevent.getcurrent()
-    while greenlet is not None:
-        arguments = getattr(greenlet, "args", ())
-        if arguments and isinstance(arguments[0], User):
-            return arguments[0]
-        parent = getattr(greenlet, "spawning_greenlet", None)
-        greenlet = parent() if parent else None
-    raise LocustfileMistake("attach() belongs into a task of a user")
+    user = asking_user()
+    if user is None:
+        raise LocustfileMistake("attach() belongs into a task of a user")
+    return user
 
 
 # JSON -----------------------------------------------------------------------------------------------------------------

@@ -5,15 +5,20 @@ Standard library only, because it is imported on both sides of the wall. All fil
     plan.json            conductor → instrument   what to do, once
     progress.jsonl       instrument → conductor   a line a second
     block-N.json         instrument → conductor   block N of measured time is over
-    answer-N.json        conductor → instrument   go on, or stop; silence means stop
+    answer-N.json        conductor → instrument   {"step": a Step, or null to stop}; silence means stop
     closing.json         instrument → conductor   the counts that everything must agree with
-    samples-W.bin        worker W's samples, one SAMPLE after another
-    endpoints-W.jsonl    [number, method, name] of each endpoint, before its first sample
-    extras-W.jsonl       [index of a sample in samples-W.bin, {name: number}], for samples that the locustfile gave numbers;
+    samples-P.bin        the samples of process P, one SAMPLE after another
+    endpoints-P.jsonl    [number, method, name] of each endpoint, before its first sample
+    extras-P.jsonl       [index of a sample in samples-P.bin, {name: number}], for samples that the locustfile gave numbers;
                          no file if it gave none, and a last line without its end is to be ignored
-    health-W.jsonl       how the generator itself fared, a line a second
+    health-P.jsonl       how the process itself fared, a line a second
+    words.jsonl          a Word a line; alone in a folder of its own, where a worker joins from another machine
+
+P is 0 where Locust runs alone; with workers it is a worker's number from 0 on, and `master` for the master's health. What
+workers write reaches these files through the master, over Locust's own channel.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -23,21 +28,26 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-VERSION = 1
+VERSION = 3
 
-# One request: target, outcome, endpoint, ticket, segment, bytes, due, start, response time, lateness.
+# One request: target, outcome, endpoint, ticket, segment, bytes, asked, due, start, response time, lateness.
 #   target      index into the plan's targets
 #   outcome     an Outcome
-#   endpoint    number of the endpoint in this worker's endpoints file
-#   ticket      number of the ticket within its segment: the same number asks the same thing of every target
+#   endpoint    number of the endpoint in this process's endpoints file
+#   ticket      number of the ticket within its segment: in a process, the same number asks the same thing of every target
 #   segment     number of the segment in which the request was due; WARM_UP or SET_UP outside measured time
 #   bytes       length of the response body
+#   asked       digest of path and body, where there are several targets to compare and the client is Locust's own; 0 otherwise.
+#               Equal questions have equal digests
 #   due, start  seconds since the load began, on one monotonic clock
 #   response    milliseconds, as a user waited: from due in open load, from start in closed load
-#   late        milliseconds by which the generator itself was late; never part of the response time
-SAMPLE = struct.Struct("<BBIIiIdddf")
-FIELDS = ("target", "outcome", "endpoint", "ticket", "segment", "bytes", "due_s", "start_s", "response_ms", "late_ms")
-FIELD_TYPES = ("u1", "u1", "<u4", "<u4", "<i4", "<u4", "<f8", "<f8", "<f8", "<f4")
+#   late        milliseconds by which the pacer let the ticket's turn begin late; never part of the response time. NaN for
+#               every request but the ticket's first
+SAMPLE = struct.Struct("<BBIQiIIdddf")
+FIELDS = (
+    "target", "outcome", "endpoint", "ticket", "segment", "bytes", "asked", "due_s", "start_s", "response_ms", "late_ms"
+)  # fmt: skip
+FIELD_TYPES = ("u1", "u1", "<u4", "<u8", "<i4", "<u4", "<u4", "<f8", "<f8", "<f8", "<f4")
 
 WARM_UP = -1
 SET_UP = -2
@@ -67,7 +77,7 @@ class Outcome(IntEnum):
     @property
     def is_failure(self) -> bool:
         """Whether the one who asked did not get what was wanted."""
-        return self not in (Outcome.OK, Outcome.EXPECTED_REJECTION)
+        return self != Outcome.OK and self != Outcome.EXPECTED_REJECTION  # noqa: PLR1714 (asked for every request)
 
 
 @dataclass(frozen=True)
@@ -79,41 +89,85 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One level of load, held for one block of measured time.
+
+    Attributes:
+        seconds: measured time for each target.
+        users: closed load, how many are at work; open load, the most at work at once.
+        arrival_rate: open load, requests per second; None for closed load.
+    """
+
+    seconds: float
+    users: int
+    arrival_rate: float | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     """What the instrument is to do.
 
     Attributes:
         targets: who is loaded; the users exist once for each.
-        users: closed load, how many; open load, the most at work at once.
-        spawn_rate: users started per second.
-        arrival_rate: open load, requests per second; None for closed load.
+        step: the first level of load; the conductor's answers say what follows.
+        users: how many are started for each target before anything is measured, at least the step's.
+        spawn_rate: users started per second and target.
         arrival: `constant` or `poisson`.
         warm_up_min_s, warm_up_max_s: bounds of the unmeasured beginning, counted from when every user is up.
-        block_s: measured time of a block, after which the conductor is asked how to go on.
         drain_s: how long requests in flight at the end are waited for.
         answer_s: how long the conductor's answer is waited for.
-        seed: of arrivals, tasks and payloads.
+        seed: of arrivals, tasks, payloads and the order of targets.
         secrets: names of environment variables whose values must not be written anywhere.
+        workers: how many worker processes drive the load; 0 where Locust runs alone.
+        locustfile: digest of the locustfile, which every worker must have.
+        spawn_grace_s: how long users may take to start beyond what the spawn rate asks for.
+        segment_s: several targets, the shortest time on one of them before the next has its turn.
+        lead_in_s: unmeasured beginning of such a turn.
     """
 
     targets: tuple[Target, ...]
+    step: Step
     users: int
     spawn_rate: float
-    arrival_rate: float | None
     arrival: str
     warm_up_min_s: float
     warm_up_max_s: float
-    block_s: float
     drain_s: float
     answer_s: float
     seed: int
     secrets: tuple[str, ...] = ()
+    workers: int = 0
+    locustfile: str = ""
+    spawn_grace_s: float = 60.0
+    segment_s: float = 1.0
+    lead_in_s: float = 0.1
     version: int = VERSION
 
     @property
     def model(self) -> str:
         """The load model's name: `open` or `closed`."""
-        return "closed" if self.arrival_rate is None else "open"
+        return "closed" if self.step.arrival_rate is None else "open"
+
+
+@dataclass(frozen=True)
+class Span:
+    """Measured time on one target, in seconds since the load began.
+
+    Attributes:
+        segment: its number; a pair's two spans share it.
+        target: index into the plan's targets.
+        block: number of the block it is part of, and so of the step.
+        tickets: how many were issued in it.
+        due: open load, how many its schedule had.
+    """
+
+    segment: int
+    target: int
+    block: int
+    start_s: float
+    end_s: float
+    tickets: int
+    due: int = 0
 
 
 @dataclass(frozen=True)
@@ -139,17 +193,20 @@ class Closing:
     Attributes:
         complete: every part of the plan was done and every sample is on disk.
         problem: why not; or what else makes the measurement worthless. Empty if nothing does.
+        fault: what the service did that kept the plan from being carried out; empty if it did not.
         started: requests begun through Locust's own clients, or seen to end through others.
         recorded: requests with an outcome other than unfinished.
         unfinished: requests and tickets still open when the drain was over.
         unreported: recorded requests that Locust never reported, since the task raised while it looked at the answer.
         response_sum_ms: sum of what Locust's clients reported, in the order they did.
         locust_count, locust_sum_ms: Locust's own exact figures for the same.
-        windows: begin and end of each block of measured time, seconds since the load began.
+        steps: the level of load of each block.
+        spans: all measured time, in order.
         origin_unix_s: when the load began.
         warm: whether response times were flat when the window began.
         users_planned, users_started: whether the spawner did its part.
-        tickets: how many tickets were issued in measured time.
+        users_left: how many of them went before the drain.
+        shape: name of the LoadTestShape that said how many users were at work; "" without one.
         versions: of Locust, gevent and Python.
     """
 
@@ -162,20 +219,22 @@ class Closing:
     response_sum_ms: float
     locust_count: int
     locust_sum_ms: float
-    windows: tuple[tuple[float, float], ...]
+    steps: tuple[Step, ...]
+    spans: tuple[Span, ...]
     origin_unix_s: float
     warm: bool
     users_planned: int
     users_started: int
-    tickets: int
+    users_left: int = 0
+    shape: str = ""
+    fault: str = ""
     failures: tuple[Failure, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
 
-    @property
-    def window_s(self) -> float:
-        """Length of all measured time."""
-        return sum(end - start for start, end in self.windows)
+    def measured_s(self, target: int = 0) -> float:
+        """Length of all measured time on a target."""
+        return sum(span.end_s - span.start_s for span in self.spans if span.target == target)
 
 
 @dataclass(frozen=True)
@@ -183,7 +242,7 @@ class Progress:
     """One second of the run, for people to watch.
 
     Attributes:
-        phase: `starting`, `warm-up`, `measuring` or `draining`.
+        phase: `starting`, `warm-up`, `measuring` or `draining`, and of what.
         left_s: until the phase ends at the latest.
     """
 
@@ -194,6 +253,19 @@ class Progress:
     p50_ms: float | None
     p95_ms: float | None
     failures: int
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a worker tells the one who started it.
+
+    Attributes:
+        state: `answered` (the master did), `joined`, `refused`, `ended` (in order where `text` is empty) or `lost`.
+        text: which worker it is; or why.
+    """
+
+    state: str
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -217,11 +289,30 @@ class Health:
     users: int
 
 
+def digest(locustfile: Path) -> str:
+    """What two copies of a locustfile must share: twelve hexadecimal digits of its bytes' SHA-256."""
+    return hashlib.sha256(locustfile.read_bytes()).hexdigest()[:12]
+
+
+def reserve(path: Path, size: int) -> None:
+    """Take room for what `write_whole` will write there: a full disk must not keep it from saying that the disk is full."""
+    _part_of(path).write_bytes(bytes(size))
+
+
+def release(path: Path) -> None:
+    """Give the room back if nothing was written there."""
+    _part_of(path).unlink(missing_ok=True)
+
+
 def write_whole(path: Path, value: Any) -> None:
     """Write JSON so that a reader sees all of it or nothing."""
-    temporary = path.with_name(path.name + ".part")
+    temporary = _part_of(path)
     temporary.write_text(json.dumps(value if isinstance(value, dict) else asdict(value)), encoding="utf-8")
     os.replace(temporary, path)  # noqa: PTH105 (atomic on every system)
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
 
 
 def read_plan(path: Path) -> Plan:
@@ -230,21 +321,29 @@ def read_plan(path: Path) -> Plan:
     Raises:
         ValueError: if it is of another version of the contract.
     """
-    values = _versioned(path)
-    targets = tuple(Target(**target) for target in values.pop("targets"))
-    return Plan(**{**values, "targets": targets, "secrets": tuple(values["secrets"])})
+    return plan_of(json.loads(path.read_text(encoding="utf-8")))
+
+
+def plan_of(values: dict[str, Any]) -> Plan:
+    """The plan whose `asdict` this is; see `read_plan`."""
+    _check_version("the plan", values)
+    targets = tuple(Target(**target) for target in values["targets"])
+    parts = {"targets": targets, "step": Step(**values["step"]), "secrets": tuple(values["secrets"])}
+    return Plan(**{**values, **parts})
 
 
 def read_closing(path: Path) -> Closing:
     """The closing record that `write_whole` wrote; see `read_plan`."""
-    values = _versioned(path)
-    failures = tuple(Failure(**failure) for failure in values.pop("failures"))
-    windows = tuple((start, end) for start, end in values.pop("windows"))
-    return Closing(**{**values, "failures": failures, "windows": windows})
-
-
-def _versioned(path: Path) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    _check_version(path.name, values)
+    parts = {
+        "failures": tuple(Failure(**failure) for failure in values["failures"]),
+        "steps": tuple(Step(**step) for step in values["steps"]),
+        "spans": tuple(Span(**span) for span in values["spans"]),
+    }
+    return Closing(**{**values, **parts})
+
+
+def _check_version(what: str, values: dict[str, Any]) -> None:
     if values.get("version") != VERSION:
-        raise ValueError(f"{path.name} is of version {values.get('version')}, this is version {VERSION}")
-    return values
+        raise ValueError(f"{what} is of version {values.get('version')}, this is version {VERSION}")

@@ -3,27 +3,48 @@
 import json
 import os
 import time
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import gevent
 
 from ml_loadtest.contract import Health
+from ml_loadtest.sink import Sink
 
 _PROBE_S = 0.02
+_SHORTEST_S = 0.05
 
 
 class HealthMonitor:
-    """Writes a line a second to the health file of this process."""
+    """Keeps a line a second for this process.
 
-    def __init__(self, path: Path, origin: float) -> None:
-        self._file = path.open("a", encoding="utf-8")
-        self._origin = origin
+    Args:
+        sink: takes the lines.
+        now: seconds since the load began.
+    """
+
+    def __init__(self, sink: Sink, now: Callable[[], float]) -> None:
+        self._sink = sink
+        self._now = now
         self._longest_lag_s = 0.0
         self._parent = os.getppid()
+        self._before = self._read()
+        self._lines = bytearray()
+        self._users: list[object] | object | None = None
 
-    def start(self) -> None:
-        """Begin to probe the event loop."""
+    def start(self, users: "list[object] | object") -> None:
+        """Begin to probe the event loop and to keep a line a second; `users` has a `__len__`."""
         gevent.spawn(self._probe)
+        gevent.spawn(self._run, users)
+
+    def orphaned(self) -> bool:
+        """Whether the conductor that started us is gone."""
+        return os.getppid() != self._parent
+
+    def flush(self) -> None:
+        """Write what is buffered; see `Sink`."""
+        self._sink.append("health", self._lines)
 
     def _probe(self) -> None:
         while True:
@@ -31,29 +52,30 @@ class HealthMonitor:
             gevent.sleep(_PROBE_S)
             self._longest_lag_s = max(self._longest_lag_s, time.perf_counter() - before - _PROBE_S)
 
-    def orphaned(self) -> bool:
-        """Whether the conductor that started us is gone."""
-        return os.getppid() != self._parent
-
-    def run(self, users: "list[object] | object") -> None:
-        """Write a line a second for as long as the process lives; `users` has a `__len__`."""
-        before = self._read()
+    def _run(self, users: "list[object] | object") -> None:
+        self._users = users
         while True:
             gevent.sleep(1.0)
-            now = self._read()
-            wall, cpu, waiting, total, stolen = (later - earlier for later, earlier in zip(now, before, strict=True))
-            before = now
+            self.look()
+
+    def look(self) -> None:
+        """A line for the time since the last one; at the end of the load, for what is left of a second."""
+        now = self._read()
+        if self._users is not None and now[0] - self._before[0] > _SHORTEST_S:
+            wall, cpu, waiting, total, stolen = (
+                later - earlier for later, earlier in zip(now, self._before, strict=True)
+            )
+            self._before = now
             health = Health(
-                at_s=time.perf_counter() - self._origin,
+                at_s=self._now(),
                 cpu=cpu / wall,
                 lag_ms=self._longest_lag_s * 1000,
                 waiting=waiting / wall,
                 steal=stolen / total if total else 0.0,
-                users=len(users),  # type: ignore[arg-type]
+                users=len(self._users),  # type: ignore[arg-type]
             )
             self._longest_lag_s = 0.0
-            self._file.write(json.dumps(health.__dict__) + "\n")
-            self._file.flush()
+            self._lines += json.dumps(asdict(health)).encode() + b"\n"
 
     def _read(self) -> tuple[float, float, float, float, float]:
         """Wall, own CPU and run-queue time in seconds; the machine's total and stolen time in ticks."""

@@ -1,90 +1,154 @@
-"""Our part inside Locust: users, pacer, recorder and timeline, hung on Locust's own events."""
+"""Our part inside Locust, hung on Locust's own events: alone, as the master of workers, or as a worker."""
 
 import logging
 import os
 import platform
-from importlib.metadata import version
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import gevent
 from locust import events
 from locust.env import Environment
+from locust.runners import WorkerRunner
 
-from ml_loadtest.contract import Plan, read_plan
-from ml_loadtest.health import HealthMonitor
-from ml_loadtest.pacer import Pacer
-from ml_loadtest.recorder import Recorder
-from ml_loadtest.timeline import RunEndedEarly, Timeline
-from ml_loadtest.users import Crew, install
+from ml_loadtest.closing import Done, closing
+from ml_loadtest.contract import Closing, Plan, read_plan, write_whole
+from ml_loadtest.fleet import Fleet, LocalFleet, RunEndedEarly, ServiceFailed, unwritten
+from ml_loadtest.master import VERSIONS, MasterFleet
+from ml_loadtest.sink import FileSink
+from ml_loadtest.station import Part, Station
+from ml_loadtest.timeline import Timeline
+from ml_loadtest.worker import Words, Worker, leave_with
 
 logger = logging.getLogger("ml_loadtest")
 
+_NOTHING_ASSERTED = 3
+# What is to reach the workers is on its way then.
+_LAST_WORDS_S = 0.5
 
-class Instrument:
-    """Joins the parts and listens to Locust's events for the length of one run."""
 
-    def __init__(self, exchange: Path) -> None:
-        self.plan: Plan = read_plan(exchange / "plan.json")
-        secrets = tuple(value for name in self.plan.secrets if len(value := os.environ.get(name, "")) >= 4)
-        self._recorder = Recorder(exchange, 0, secrets)
-        self._pacers = [Pacer(self.plan, target) for target in range(len(self.plan.targets))]
-        self._crew = Crew(self.plan, self._recorder, self._pacers)
-        self._health = HealthMonitor(exchange / "health-0.jsonl", self._recorder.origin)
-        self._timeline = Timeline(self.plan, exchange, self._recorder, self._crew, self._pacers, self._health)
-        self._environment: Environment | None = None
+def attach(exchange: Path) -> None:
+    """Listen to Locust. Which part this process plays is known when Locust has made its runner."""
+
+    def on_init(environment: Environment, **_: Any) -> None:
+        if isinstance(environment.runner, WorkerRunner):
+            Worker(environment, words).attach()
+        else:
+            Leader(exchange, environment).attach()
+
+    words = Words(None if str(exchange) == "-" else exchange)
+    if "--worker" in sys.argv:
+        gevent.spawn(leave_with, os.getppid(), words)
+    events.init.add_listener(on_init)
+
+
+class Leader:
+    """Leads one run and has its last word.
+
+    Args:
+        exchange: the folder shared with the conductor.
+        environment: Locust's.
+    """
+
+    def __init__(self, exchange: Path, environment: Environment) -> None:
+        self._exchange = exchange
+        self._environment = environment
+        self._plan: Plan = read_plan(exchange / "plan.json")
+        self._station = Station(self._plan, FileSink(exchange, "master" if self._plan.workers else 0), 0)
+        self._shape = environment.shape_class
+        environment.shape_class = None  # its ticks are ours to ask for
+        self._fleet: Fleet = (
+            MasterFleet(self._plan, environment, exchange, self._station)
+            if self._plan.workers
+            else LocalFleet(self._plan, environment, self._station)
+        )
+        self._timeline = Timeline(self._plan, exchange, self._fleet, self._station.recorder.now, self._shape)
         self._closed = False
 
     def attach(self) -> None:
-        """Listen to Locust and replace what `users` replaces."""
-        install(self._crew)
-        events.init.add_listener(self._on_init)
+        """Listen to Locust; refuse at once what cannot be led."""
+        if self._shape is not None and (self._plan.model == "open" or len(self._plan.targets) > 1):
+            self._give_up("the locustfile has a LoadTestShape, which says how many users there are: it needs closed load "
+                          "on one target, without `arrival-rate`")  # fmt: skip
+        if self._plan.workers:
+            # Locust tells it to every worker before the locustfile's own listeners ask for it.
+            self._environment.host = self._plan.targets[0].url
+        else:
+            self._station.employ(self._environment)
         events.test_start.add_listener(self._on_test_start)
-        events.request.add_listener(self._crew.ended)
-        events.user_error.add_listener(self._crew.raised)
         events.quitting.add_listener(self._on_quitting)
+        self._station.health.start(self._environment.runner.user_greenlets)
+        if self._plan.workers:
+            gevent.spawn(self._await_workers)
 
-    def _on_init(self, environment: Environment, **_: Any) -> None:
-        self._environment = environment
-        if environment.shape_class is not None:
-            self._close(
-                complete=False, problem="the locustfile has a LoadTestShape, which would fight the plan's own clock"
-            )
-            os._exit(3)
-        environment.host = None
-        classes = list(environment.user_classes)
-        environment.user_classes[:] = [copy for cls in classes for copy in self._crew.for_targets(cls)]
+    def _await_workers(self) -> None:
+        try:
+            self._fleet.await_all(self._timeline.report)
+        except RunEndedEarly as reason:
+            self._give_up(str(reason))
+
+    def _give_up(self, problem: str) -> None:
+        self._close(problem)
+        if self._plan.workers:
+            self._environment.runner.send_message("quit")
+            gevent.sleep(_LAST_WORDS_S)
+        os._exit(_NOTHING_ASSERTED)
 
     def _on_test_start(self, **_: Any) -> None:
-        self._health.start()
-        gevent.spawn(self._health.run, self._environment.runner.user_greenlets)
+        # Locust sends workers their users next; one that has no plan yet would start them without us.
+        while not self._fleet.complete:
+            gevent.sleep(0.01)
         gevent.spawn(self._lead)
 
     def _lead(self) -> None:
-        problem = ""
+        problem = fault = ""
         try:
             self._timeline.run()
+        except ServiceFailed as reason:
+            fault = str(reason)
         except RunEndedEarly as reason:
             problem = str(reason)
+        except OSError as error:
+            problem = unwritten(error)
         except Exception as error:
             logger.exception("the instrument failed")
             problem = f"the instrument failed: {type(error).__name__}: {error}"
-        self._close(complete=not problem, problem=problem)
-        self._environment.process_exit_code = 0 if not problem else 3
+        self._close(problem, fault)
+        self._environment.process_exit_code = _NOTHING_ASSERTED if problem else 0
         self._environment.runner.quit()
 
     def _on_quitting(self, **_: Any) -> None:
         """Locust was told to stop before the plan was done; keep what there is and say that it is not all."""
-        self._close(complete=False, problem="the load was interrupted")
+        self._close(
+            "Locust was told to stop before the plan was done, by a signal from outside or by the locustfile itself"
+        )
 
-    def _close(self, *, complete: bool, problem: str) -> None:
+    def _close(self, problem: str, fault: str = "") -> None:
+        """Write what is left and then the closing record, the last word of this run."""
         if self._closed:
             return
         self._closed = True
-        total = self._environment.runner.stats.total if self._environment and self._environment.runner else None
-        versions = {name: version(name) for name in ("locust", "gevent")} | {"python": platform.python_version()}
-        count, sum_ms = (total.num_requests, float(total.total_response_time)) if total else (0, 0.0)
         try:
-            self._timeline.close(complete, problem, count, sum_ms, versions)
+            parts, trouble = self._fleet.finish()
+            problem = problem or trouble
+            self._fleet.dismiss(problem)
+            write_whole(self._exchange / "closing.json", self._closing(parts, problem, fault))
         except OSError as error:
-            logger.error("the results could not be written: %s", error)  # noqa: TRY400 (the disk is full, not we at fault)
+            logger.error("the closing record could not be written: %s", error)  # noqa: TRY400 (the disk's fault, not ours)
+
+    def _closing(self, parts: list[Part], problem: str, fault: str) -> Closing:
+        total = self._environment.runner.stats.total
+        done = Done(
+            steps=tuple(self._timeline.steps),
+            spans=tuple(self._timeline.spans),
+            warm=self._timeline.warm,
+            origin_unix_s=time.time() - self._station.recorder.now(),
+            users_planned=self._fleet.spawned,
+            locust_count=total.num_requests,
+            locust_sum_ms=float(total.total_response_time),
+            shape=type(self._shape).__name__ if self._shape is not None else "",
+            versions=VERSIONS | {"python": platform.python_version()},
+        )
+        return closing(done, parts, problem, fault)

@@ -1,7 +1,7 @@
 """Starts Locust with our instrument in it: python launch.py EXCHANGE [Locust's arguments].
 
 Run as a file by Locust's own interpreter. `ml_loadtest` becomes importable, alone: our ready-made locustfiles beside it never
-shadow a module of the user's.
+shadow a module of the user's. A worker's exchange is a folder that it leaves words in, or `-`.
 """
 
 import importlib.util
@@ -29,10 +29,10 @@ def main() -> None:
     make_importable()
     from locust import argument_parser, main
 
-    from ml_loadtest.instrument import Instrument
+    from ml_loadtest.instrument import attach
 
     argument_parser.LocustArgumentParser._open_config_files = lambda _self, _arguments: []
-    Instrument(exchange).attach()
+    attach(exchange)
     sys.argv[0] = "locust"
     main.main()
 

@@ -6,6 +6,7 @@ from typing import Any
 from ml_loadtest.contract import Outcome
 
 _LONGEST_MESSAGE = 300
+_MOST_READ = 10_000
 _CREDENTIALS = re.compile(r"(?i)\b(bearer|basic|token|key|secret|password|authorization)([\s:='\"]+)[^\s'\"&,;]{6,}")
 
 
@@ -16,7 +17,8 @@ def classify(exception: BaseException | str | None, response: Any) -> Outcome:
         exception: what Locust's client or the locustfile made of it; None for success.
         response: the client's response, or None. Only its `status_code` is looked at.
     """
-    status = getattr(response, "status_code", 0) or 0
+    status = getattr(response, "status_code", 0)
+    status = status if isinstance(status, int) else 0
     if exception is None:
         return Outcome.EXPECTED_REJECTION if status >= 400 else Outcome.OK
     if _is_timeout(exception):
@@ -47,7 +49,9 @@ def describe(exception: BaseException | str | None, secrets: tuple[str, ...]) ->
         secrets: values that must never be written.
     """
     kind = "" if exception is None or isinstance(exception, str) else type(exception).__name__
-    message = " ".join(str(exception or "").split())
+    # What cannot be printed could move a terminal's cursor, or turn the order of letters round.
+    printable = "".join(letter if letter.isprintable() else " " for letter in str(exception or "")[:_MOST_READ])
+    message = " ".join(printable.split())
     for secret in secrets:
         message = message.replace(secret, "***")
     message = _CREDENTIALS.sub(r"\1\2***", message)

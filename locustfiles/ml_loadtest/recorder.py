@@ -2,58 +2,72 @@
 
 import json
 import time
-from collections import deque
-from collections.abc import Mapping
-from io import FileIO
-from pathlib import Path
+from array import array
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ml_loadtest.contract import SAMPLE, Failure, Outcome
 from ml_loadtest.outcomes import classify, describe
+from ml_loadtest.sink import Sink
 
 _LONGEST_NAME = 1000
 _MOST_KINDS_OF_FAILURE = 500
-_RECENT_S = 30.0
+_UNFINISHED = Outcome.UNFINISHED
+_pack = SAMPLE.pack
+# So that a failed request of 0 ms has a sign too.
+_LEAST_MS = 1e-9
 
-Sample = tuple[int, int, int, int, int, int, float, float, float, float]
+Sample = tuple[int, int, int, int, int, int, int, float, float, float, float]
+
+
+class _Numbers(dict[tuple[object, object], int]):
+    """The number of every endpoint, by method and name; one that is new gets its number when it is first looked up."""
+
+    def __init__(self, new: Callable[[object, object], int]) -> None:
+        super().__init__()
+        self._new = new
+
+    def __missing__(self, key: tuple[object, object]) -> int:
+        number = self[key] = self._new(*key)
+        return number
 
 
 class Recorder:
-    """Writes the samples of one Locust process.
+    """Keeps the samples of one Locust process.
+
+    Args:
+        sink: takes what is written.
+        targets: how many there are.
+        secrets: values that must never be written.
 
     Attributes:
         origin: the monotonic clock's reading when the load began; every time in a sample is counted from it.
-        recent: (end, response time in ms, failed) of the last half minute, for progress and for the end of the warm-up.
+        endpoints: the number of each, by method and name. Its line is written before any sample that uses it.
     """
 
-    def __init__(self, folder: Path, worker: int, secrets: tuple[str, ...]) -> None:
+    def __init__(self, sink: Sink, targets: int, secrets: tuple[str, ...]) -> None:
         self.origin = time.perf_counter()
-        self.origin_unix_s = time.time()
         self.recorded = self.unfinished = 0
         self.response_sum_ms = 0.0
-        self.recent: deque[tuple[float, float, bool]] = deque()
+        self._sink = sink
         self._secrets = secrets
-        self._samples = (folder / f"samples-{worker}.bin").open("ab", buffering=0)
-        self._endpoints_file = (folder / f"endpoints-{worker}.jsonl").open("a", encoding="utf-8")
+        self._recent = [array("d") for _ in range(targets)]
+        self.endpoints = _Numbers(self._new_endpoint)
         self._endpoints: dict[tuple[str, str], int] = {}
         self._failures: dict[tuple[int, int, str], list[Any]] = {}
-        self._buffer = bytearray()
-        self._extras_path = folder / f"extras-{worker}.jsonl"
-        self._extras_file: FileIO | None = None
-        self._extras = bytearray()
+        self._buffers = {"endpoints": bytearray(), "samples": bytearray(), "extras": bytearray()}
+        self._samples = self._buffers["samples"]
 
     def now(self) -> float:
         """Seconds since the load began."""
         return time.perf_counter() - self.origin
 
-    def endpoint(self, method: object, name: object) -> int:
-        """The endpoint's number; its line is written before any sample that uses it."""
+    def _new_endpoint(self, method: object, name: object) -> int:
         key = (str(method)[:_LONGEST_NAME], str(name)[:_LONGEST_NAME])
         number = self._endpoints.get(key)
         if number is None:
             number = self._endpoints[key] = len(self._endpoints)
-            self._endpoints_file.write(json.dumps([number, *key]) + "\n")
-            self._endpoints_file.flush()
+            self._buffers["endpoints"] += json.dumps([number, *key]).encode() + b"\n"
         return number
 
     def outcome(self, endpoint: int, exception: BaseException | str | None, response: object) -> Outcome:
@@ -72,32 +86,40 @@ class Recorder:
         elif len(self._failures) < _MOST_KINDS_OF_FAILURE:
             self._failures[endpoint, outcome, kind] = [describe(exception, self._secrets)[1], 1]
 
+    def named(self, error: BaseException | None) -> str:
+        """Class and message of an exception, secrets removed and cut; "" for none."""
+        return ": ".join(filter(None, describe(error, self._secrets))) if error else ""
+
     def keep(self, sample: Sample, extras: Mapping[str, float] | None = None) -> None:
         """Put one sample, and the numbers that the locustfile attached to it, into the buffers that `flush` writes."""
         if extras:
-            self._extras += json.dumps([self.recorded + self.unfinished, extras]).encode() + b"\n"
-        self._buffer += SAMPLE.pack(*sample)
-        if sample[1] == Outcome.UNFINISHED:
+            line = json.dumps([self.recorded + self.unfinished, extras])
+            self._buffers["extras"] += line.encode() + b"\n"
+        self._samples += _pack(*sample)
+        if sample[1] is _UNFINISHED:
             self.unfinished += 1
         else:
             self.recorded += 1
 
-    def watch(self, end: float, response_ms: float, failed: bool) -> None:
-        """Remember a response time for as long as progress and warm-up look back."""
-        self.recent.append((end, response_ms, failed))
-        while self.recent[0][0] < end - _RECENT_S:
-            self.recent.popleft()
+    def watch(self, target: int, response_ms: float, failed: bool) -> None:
+        """Remember a response time until somebody looks; progress and warm-up do."""
+        self._recent[target].append(-response_ms - _LEAST_MS if failed else response_ms)
+
+    def recent(self) -> list[array]:
+        """Response times in ms for each target since this was last asked; those of failed requests are negative."""
+        recent = self._recent
+        self._recent = [array("d") for _ in recent]
+        return recent
 
     def flush(self) -> None:
-        """Write what is buffered; samples first, so that no extra number is of a sample that is not there.
+        """Write what is buffered; nothing is written before what it refers to.
 
         Raises:
             OSError: if the disk will not take it; what was not written stays in the buffer.
         """
-        _write(self._samples, self._buffer)
-        if self._extras:
-            self._extras_file = self._extras_file or self._extras_path.open("ab", buffering=0)
-            _write(self._extras_file, self._extras)
+        for kind, buffer in self._buffers.items():
+            if buffer:
+                self._sink.append(kind, buffer)
 
     def failures(self) -> tuple[Failure, ...]:
         """Every kind of failure, the most frequent first."""
@@ -107,9 +129,3 @@ class Recorder:
             for (endpoint, outcome, kind), (message, count) in self._failures.items()
         ]
         return tuple(sorted(kinds, key=lambda failure: -failure.count))
-
-
-def _write(file: FileIO, buffer: bytearray) -> None:
-    while buffer:
-        written = file.write(buffer)
-        del buffer[: written or 0]

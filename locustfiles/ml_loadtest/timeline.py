@@ -1,197 +1,294 @@
-"""The run's own clock: ramp, warm-up, measured blocks, drain, closing record. Locust's run time and stages are not used."""
+"""The run's own clock: ramp, warm-up, measured blocks, drain. Locust's run time and stages are not used."""
 
 import json
+import math
+import random
 import time
+from array import array
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import gevent
 
-from ml_loadtest.contract import WARM_UP, Closing, Plan, Progress, write_whole
-from ml_loadtest.health import HealthMonitor
-from ml_loadtest.pacer import Pacer
-from ml_loadtest.recorder import Recorder
-from ml_loadtest.users import Crew
+from ml_loadtest.contract import WARM_UP, Plan, Progress, Span, Step, write_whole
+from ml_loadtest.fleet import RECENT_S, Fleet, RunEndedEarly, ServiceFailed
 
 # Response times are flat when the medians of the last two stretches of two seconds differ by less than a tenth, each with at
 # least ten requests in it. Coarse on purpose: the warm-up must end on a noisy machine too, and its maximum bounds it anyway.
 _STRETCH_S = 2.0
 _FLAT_WITHIN = 0.10
 _FEWEST = 10
-_SPAWN_GRACE_S = 60.0
 _TICK_S = 0.05
-
-
-class RunEndedEarly(Exception):  # noqa: N818 (not an error: somebody asked for it)
-    """The run cannot go on; the text says why."""
+_SHORT_TICK_S = 0.005
+# Response times that progress takes its percentiles from, at the most.
+_ENOUGH = 2000
+_LOOK_S = 1.0
+# A turn on one of several targets lasts at least so many of the slower one's p95, so that few requests straddle its ends.
+_P95S = 10
 
 
 class Timeline:
-    """Leads one run from the first user to the closing record.
+    """Leads one run from the first user to the last request.
 
     Args:
         exchange: the folder that the conductor reads.
-        pacers: one for each target.
+        fleet: drives the load.
+        shape: the locustfile's LoadTestShape, if it has one: it says how many users are at work.
 
     Attributes:
-        windows: begin and end of each measured block, seconds since the load began.
-        warm: whether response times were flat when the first began.
-        tickets: how many were issued in measured time.
+        steps, spans: what was measured, for the closing record.
+        warm: whether response times were flat when the first span began.
     """
 
-    def __init__(
-        self, plan: Plan, exchange: Path, recorder: Recorder, crew: Crew, pacers: list[Pacer], health: HealthMonitor
-    ) -> None:
+    def __init__(self, plan: Plan, exchange: Path, fleet: Fleet, now: Callable[[], float], shape: Any = None) -> None:
         self._plan = plan
         self._exchange = exchange
-        self._recorder = recorder
-        self._crew = crew
-        self._pacers = pacers
-        self._health = health
+        self._fleet = fleet
+        self._now = now
+        self._shape = shape
         self._progress = (exchange / "progress.jsonl").open("a", encoding="utf-8")
-        self._last_progress = 0.0
-        self.windows: list[tuple[float, float]] = []
+        self._last_progress = -math.inf
+        self._segment = 0
+        self._order = random.Random(plan.seed)
+        self._step = plan.step
+        self._slowest_p95_s = 0.0
+        self._asked_shape = -math.inf
+        self._stuck = False
+        self.steps: list[Step] = []
+        self.spans: list[Span] = []
         self.warm = False
-        self.tickets = 0
 
     def run(self) -> None:
         """Ramp, warm up, measure block after block for as long as the conductor wants, drain.
 
         Raises:
-            RunEndedEarly: if users do not start, or the conductor is gone.
+            RunEndedEarly: if users do not start, a worker is lost, or the conductor is gone.
+            ServiceFailed: if it is the service that keeps users from starting.
         """
-        pacer = self._pacers[0]
-        if self._plan.arrival_rate is None:
-            pacer.open()
+        self._set(self._plan.step)
         self._ramp()
-        if self._plan.arrival_rate is not None:
-            pacer.open()
-        self._warm_up()
-        while True:
-            self._measure_block(pacer)
-            if not self._go_on():
-                break
-        pacer.close()
-        self._drain()
+        self._set(self._plan.step)
+        if self._shape is not None:
+            self._shape.reset_time()
+            self._follow_shape()
+        targets = range(len(self._plan.targets))
+        # With several targets each is warmed up and left alone again; a single one stays under load from here to the end.
+        flat = [self._warm_up(target, alone=len(targets) == 1) for target in targets]
+        self.warm = all(flat)
+        step: Step | None = None if self._stuck else self._plan.step
+        while step is not None:
+            self._measure_block(step)
+            step = self._next_step()
+        if len(targets) == 1:
+            self._rest(0)
 
-    def _measure_block(self, pacer: Pacer) -> None:
-        start = self._recorder.now()
-        pacer.begin_segment(len(self.windows))
-        self._hold("measuring", self._plan.block_s)
-        self.windows.append((start, self._recorder.now()))
-        self.tickets += pacer.issued
-        pacer.begin_segment(WARM_UP)
+    # The beginning ---------------------------------------------------------------------------------------------------
+
+    def _set(self, step: Step) -> None:
+        self._step = step
+        self._fleet.load(step)
 
     def _ramp(self) -> None:
-        wanted = self._plan.users * len(self._plan.targets)
-        longest = wanted / self._plan.spawn_rate + _SPAWN_GRACE_S
-        crew = self._crew
-        self._hold("starting", longest, lambda: crew.started + crew.failed_to_start >= wanted)
-        if crew.started < wanted:
-            error = self._crew.first_error
-            because = f": {type(error).__name__}: {error}" if error else ""
-            raise RunEndedEarly(f"only {self._crew.started} of {wanted} users started{because}")
+        fleet = self._fleet
+        longest = self._plan.users / self._plan.spawn_rate + self._plan.spawn_grace_s
+        self._hold("starting", longest, lambda: fleet.started + fleet.failed >= fleet.spawned)
+        fleet.sync()
+        if fleet.started == fleet.spawned:
+            self._refuse_absent()
+            return
+        said = f"{f'only {fleet.started}' if fleet.started else 'none'} of {fleet.spawned} users could start"
+        if fleet.started + fleet.blocked >= fleet.spawned:
+            raise ServiceFailed(f"{said}: {fleet.fault}")
+        if fleet.error:
+            raise RunEndedEarly(f"{said}: `on_start` raised {fleet.error}; mend it, or give it what it needs")
+        raise RunEndedEarly(
+            f"{said} within {longest:g} s: `on_start` does not end, or `spawn-rate` is more than Locust can do"
+        )
 
-    def _warm_up(self) -> None:
-        """Until response times are flat, but at least the plan's minimum and at most its maximum."""
-        began = self._recorder.now()
+    def _refuse_absent(self) -> None:
+        """Open load: what a class without any user asks would never be asked, and nobody would see it."""
+        absent = self._fleet.absent()
+        if absent and self._plan.model == "open":
+            raise RunEndedEarly(
+                f"no user of class {absent[0]} is among the {self._plan.users}, so that nobody would ask what it asks; raise "
+                "`users`, which in open load is how many may be at work at once"
+            )
+
+    def _warm_up(self, target: int, alone: bool) -> bool:
+        """Until response times are flat, but at least the plan's minimum and at most its maximum; whether they are."""
+        began, looked, plan = self._now(), -math.inf, self._plan
+        phase = f"warm-up{self._of(target)}"
+        self._turn(target, WARM_UP, WARM_UP)
+        self._fleet.do("open", target=target)
 
         def flat() -> bool:
-            now = self._recorder.now()
-            return now - began >= max(self._plan.warm_up_min_s, 2 * _STRETCH_S) and self._is_flat(now)
+            nonlocal looked
+            now = self._now()
+            if now - began < max(plan.warm_up_min_s, 2 * _STRETCH_S) or now - looked < _LOOK_S:
+                return False
+            looked = now
+            return self._is_flat(target)
 
-        if self._plan.warm_up_max_s <= self._plan.warm_up_min_s:
-            self._hold("warm-up", self._plan.warm_up_max_s)
-            self.warm = self._is_flat(self._recorder.now())
+        if plan.warm_up_max_s <= plan.warm_up_min_s:
+            self._hold(phase, plan.warm_up_max_s)
+            warm = self._is_flat(target)
         else:
-            self.warm = self._hold("warm-up", self._plan.warm_up_max_s, flat)
+            warm = self._hold(phase, plan.warm_up_max_s, flat)
+        times = sorted(self._recent(target, RECENT_S))
+        if times:
+            self._slowest_p95_s = max(self._slowest_p95_s, times[math.ceil(0.95 * len(times)) - 1] / 1000)
+        if not alone:
+            self._rest(target)
+        return warm
 
-    def _is_flat(self, now: float) -> bool:
-        older = [ms for end, ms, _ in self._recorder.recent if now - 2 * _STRETCH_S <= end < now - _STRETCH_S]
-        newer = [ms for end, ms, _ in self._recorder.recent if end >= now - _STRETCH_S]
+    def _is_flat(self, target: int) -> bool:
+        older = self._recent(target, 2 * _STRETCH_S, _STRETCH_S)
+        newer = self._recent(target, _STRETCH_S)
         if min(len(older), len(newer)) < _FEWEST:
             return False
         return abs(median(newer) / max(median(older), 1e-9) - 1) <= _FLAT_WITHIN
 
-    def _go_on(self) -> bool:
+    def _recent(self, target: int | None, since_s: float, until_s: float = 0.0) -> array:
+        """Absolute response times that were heard of between `since_s` and `until_s` ago."""
+        now = time.perf_counter()
+        times = array("d")
+        for at, whose, heard in self._fleet.recent:
+            if now - since_s <= at < now - until_s and target in (None, whose):
+                times.extend(abs(ms) for ms in heard)
+        return times
+
+    # Measured time ---------------------------------------------------------------------------------------------------
+
+    def _measure_block(self, step: Step) -> None:
+        self._set(step)
+        if step.users * len(self._plan.targets) > self._fleet.spawned:
+            self._fleet.spawn(step.users, self._plan.spawn_rate)
+            self._ramp()
+            self._set(step)
+        self.steps.append(step)
+        if len(self._plan.targets) == 1:
+            self._measure(0, step.seconds)
+            self._segment += 1
+        else:
+            self._measure_in_turns(step)
+
+    def _measure(self, target: int, seconds: float, lead_in_s: float = 0.0) -> None:
+        """One span of the current segment."""
+        segment = self._segment
+        self._turn(target, segment, segment, lead_in_s)
+        start = self._now() + lead_in_s
+        if self._shape is not None:
+            self._shape.reset_time()
+        self._fleet.do("open", target=target)
+        self._hold(f"measuring{self._of(target)}", seconds + lead_in_s, self._follow_shape if self._shape else None)
+        self.spans.append(Span(segment, target, len(self.steps) - 1, start, self._now(), 0))
+        self._turn(target, WARM_UP, WARM_UP)
+
+    def _measure_in_turns(self, step: Step) -> None:
+        """Pairs of spans, one on every target, in balanced random order: a drift of the machine falls on all alike."""
+        pairs = max(1, math.floor(step.seconds / max(self._plan.segment_s, _P95S * self._slowest_p95_s)))
+        order = list(range(len(self._plan.targets)))
+        for pair in range(pairs):
+            # Of two pairs the first is as a coin says, the second its mirror: ABBA or BAAB.
+            if pair % 2 == 0:
+                self._order.shuffle(order)
+            else:
+                order.reverse()
+            for target in order:
+                self._measure(target, step.seconds / pairs, self._plan.lead_in_s)
+                self._rest(target)
+                if self._stuck:
+                    return
+            self._segment += 1
+
+    def _turn(self, target: int, segment: int, key: int, lead_in_s: float = 0.0) -> None:
+        self._fleet.do("turn", target=target, segment=segment, key=key, lead_in_s=lead_in_s)
+
+    def _next_step(self) -> Step | None:
         """Publish the last block and wait for the conductor's answer. Silence means stop."""
-        self._recorder.flush()
-        block, (start, end) = len(self.windows) - 1, self.windows[-1]
-        write_whole(self._exchange / f"block-{block}.json", {"block": block, "start_s": start, "end_s": end})
+        self._fleet.flush()
+        block = len(self.steps) - 1
+        spans = [asdict(span) for span in self.spans if span.block == block]
+        write_whole(self._exchange / f"block-{block}.json", {"block": block, "spans": spans, "now_s": self._now()})
         answer = self._exchange / f"answer-{block}.json"
-        deadline = time.perf_counter() + self._plan.answer_s
-        while time.perf_counter() < deadline:
-            if answer.exists():
-                return bool(json.loads(answer.read_text(encoding="utf-8"))["go_on"])
-            gevent.sleep(0.01)
+        if self._stuck or not self._hold("deciding", self._plan.answer_s, answer.exists):
+            return None
+        step = json.loads(answer.read_text(encoding="utf-8"))["step"]
+        return Step(**step) if step else None
+
+    def _follow_shape(self) -> bool:
+        """Ask the shape, once a second, how many users are to be at work; whether it is at its end."""
+        if self._now() - self._asked_shape < _LOOK_S:
+            return False
+        self._asked_shape = self._now()
+        tick = self._shape.tick()
+        if tick is None:
+            return True
+        if len(tick) > 2 and tick[2]:
+            raise RunEndedEarly("the LoadTestShape names user classes, which the plan's own clock cannot follow")
+        users = int(tick[0])
+        if users != self._step.users:
+            self._fleet.spawn(users, tick[1])
+            self._set(replace(self._step, users=users))
         return False
 
-    def _drain(self) -> None:
-        """Requests in flight are waited for, so that the slowest are kept; what is still open then is unfinished."""
-        self._hold("draining", self._plan.drain_s, self._idle)
-        self._crew.abandon()
+    # The end, and time itself ----------------------------------------------------------------------------------------
 
-    def _idle(self) -> bool:
-        return self._crew.in_flight() == 0 and not any(pacer.waiting() for pacer in self._pacers)
+    def _rest(self, target: int) -> None:
+        """No new requests. Those in flight are waited for, so that the slowest are kept; where they do not end, the run does."""
+        self._fleet.do("close", target=target)
+        phase, seconds = f"draining{self._of(target)}", self._plan.drain_s
+        self._stuck = not self._hold(phase, seconds, lambda: self._idle(target), _SHORT_TICK_S)
 
-    def _hold(self, phase: str, seconds: float, done: Callable[[], bool] | None = None) -> bool:
+    def _idle(self, target: int) -> bool:
+        self._fleet.sync()
+        return self._fleet.idle(target)
+
+    def _of(self, target: int) -> str:
+        return f" {self._plan.targets[target].name}" if len(self._plan.targets) > 1 else ""
+
+    def _hold(
+        self, phase: str, seconds: float, done: Callable[[], bool] | None = None, tick_s: float = _TICK_S
+    ) -> bool:
         """Let the load run, for `seconds` or until `done`; whether it was done."""
         deadline = time.perf_counter() + seconds
         while (left := deadline - time.perf_counter()) > 0:
             if done is not None and done():
                 return True
-            if self._health.orphaned():
-                raise RunEndedEarly("the conductor is gone")
+            self._fleet.refresh()
             self._report(phase, left)
-            gevent.sleep(min(_TICK_S, left))
+            gevent.sleep(min(tick_s, left))
         return done is not None and done()
 
     def _report(self, phase: str, left: float) -> None:
-        now = self._recorder.now()
-        if now - self._last_progress < 1.0:
+        """Once a second, for people to watch. The samples so far are then on disk, too."""
+        now = self._now()
+        if now - self._last_progress < _LOOK_S:
             return
         self._last_progress = now
-        self._recorder.flush()
-        recent = [(ms, failed) for end, ms, failed in self._recorder.recent if end >= now - 5.0]
-        times = sorted(ms for ms, _ in recent)
+        self._fleet.flush_some()
+        self.report(phase, left)
+
+    def report(self, phase: str, left: float) -> None:
+        """A line of progress."""
+        now = self._now()
+        heard = array("d")
+        for _, _, latest in self._fleet.recent:
+            heard.extend(latest)
+        # Thousands of requests a second are heard of five times each: a part of them says the same at a tenth of the cost.
+        times = sorted(map(abs, heard[:: 1 + len(heard) // _ENOUGH]))
+        failures = sum(ms < 0 for ms in heard) if heard and min(heard) < 0 else 0
         progress = Progress(
             phase=phase,
             left_s=left,
-            users=self._crew.started,
-            rate=len(recent) / min(5.0, max(now, 0.1)),
+            users=min(self._fleet.started, self._step.users * len(self._plan.targets)),
+            rate=len(heard) / min(RECENT_S, max(now, 0.1)),
             p50_ms=times[len(times) // 2] if times else None,
             p95_ms=times[int(len(times) * 0.95)] if times else None,
-            failures=sum(failed for _, failed in recent),
+            failures=failures,
         )
-        self._progress.write(json.dumps(progress.__dict__) + "\n")
+        self._progress.write(json.dumps(asdict(progress)) + "\n")
         self._progress.flush()
-
-    def close(
-        self, complete: bool, problem: str, locust_count: int, locust_sum_ms: float, versions: dict[str, str]
-    ) -> None:
-        """Write what is left and then the closing record, the last word of this run."""
-        self._recorder.flush()
-        crew = self._crew
-        if not problem and crew.empty_errors:
-            problem = f"{crew.empty_errors} tasks raised without making a request, the first {crew.first_error!r}"
-        closing = Closing(
-            complete=complete,
-            problem=problem,
-            started=crew.requests_started,
-            recorded=self._recorder.recorded,
-            unfinished=self._recorder.unfinished,
-            unreported=crew.unreported,
-            response_sum_ms=self._recorder.response_sum_ms,
-            locust_count=locust_count,
-            locust_sum_ms=locust_sum_ms,
-            windows=tuple(self.windows),
-            origin_unix_s=self._recorder.origin_unix_s,
-            warm=self.warm,
-            users_planned=self._plan.users * len(self._plan.targets),
-            users_started=crew.started,
-            tickets=self.tickets,
-            failures=self._recorder.failures(),
-            versions=versions,
-        )
-        write_whole(self._exchange / "closing.json", closing)

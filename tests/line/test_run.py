@@ -55,6 +55,7 @@ CONFIG = """
 suite: line
 service: {command: "%s server.py {port}", ready: {timeout: 20s}}
 load: {locustfile: users.py, users: 4, duration: 3s, warm-up: 1s}
+validity: {generator-cpu: 100%%, event-loop-lag: 10s, longest-stall: 60s, run-queue: 100%%, steal: 100%%}
 """
 
 
@@ -351,3 +352,30 @@ def test_teardown_leaves_a_run_alone_that_is_still_alive(project):
     process.communicate(timeout=60)
 
     assert process.returncode == 0
+
+
+def test_stages_that_the_generator_cannot_drive_end_the_ladder_and_the_rest_is_kept(project):
+    """The limit is set so low that two hundred users are over it on any machine, and two on none."""
+    users = (project / "users.py").read_text()
+    (project / "users.py").write_text(users.replace("constant(0.02)", "constant(0.1)"))
+    config = (project / "loadtest.yml").read_text()
+    (project / "loadtest.yml").write_text(config.replace("generator-cpu: 100%", "generator-cpu: 15%"))
+
+    code, output = ml_loadtest(project, "run", "--stages", "1x3s, 2x3s, 200x3s, 200x3s")
+
+    found = result(project)
+    assert "the generator cannot drive more, the stages end here" in output
+    assert (code, found["verdict"]) == (0, "no-baseline"), output
+    assert list(found["measurement"]["endpoints"]) == ["GET /predict @ 1 user", "GET /predict @ 2 users"]
+    stages = found["measurement"]["stages"]
+    assert [stage["ok"] for stage in stages] == [True, True, False]
+    assert "% of a core" in stages[2]["text"]
+
+
+def test_a_threshold_may_name_an_endpoint_with_its_stage_or_without(project):
+    with (project / "loadtest.yml").open("a") as config:
+        config.write("thresholds: [{endpoint: GET /predict, p50: {max: 1ms}}]\n")
+
+    assert ml_loadtest(project, "run", "--stages", "2x2s, 4x2s", "--compare-with", "none")[0] == 1
+    over = [reason for reason in result(project)["reasons"] if "GET /predict @" in reason["text"]]
+    assert len(over) == 2, result(project)["reasons"]

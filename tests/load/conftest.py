@@ -1,12 +1,13 @@
 import os
 import textwrap
+from dataclasses import replace
 
 import pytest
 
 from entrypoint.load import locust
 from entrypoint.load.interpreter import locust_python
-from entrypoint.load.measure import measure, stop
-from entrypoint.load.plan import make_plan
+from entrypoint.load.measure import in_turn, measure
+from entrypoint.load.plan import make_plan, steps_of
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.samples import read_samples
 from entrypoint.settings.model import Load
@@ -41,8 +42,11 @@ class Run:
 
     @property
     def measurement(self):
+        return self.measure(0)
+
+    def measure(self, target):
         return measure_recording(
-            self.recording.exchange, self.recording.plan, self.closing, plan_key="k", plan_text="t"
+            self.recording.exchange, self.recording.plan, self.closing, plan_key="k", plan_text="t", target=target
         )
 
     def outcomes(self, endpoint=None):
@@ -54,9 +58,19 @@ class Run:
 
 @pytest.fixture
 def load(tmp_path, web):
-    """Runs a locustfile given as text under real Locust against `web`."""
+    """Runs a locustfile given as text under real Locust, by a wrapper of its interpreter if one is given, against `web`."""
 
-    def run(text, *, decide=stop, watch=lambda _: None, drain_s=None, environment=(), load_environment=(), **settings):
+    def run(
+        text,
+        *,
+        decide=None,
+        watch=lambda _: None,
+        plan=None,
+        environment=(),
+        load_environment=(),
+        wrapper=None,
+        **settings,
+    ):
         (tmp_path / "users.py").write_text(HEADER + textwrap.dedent(text))
         values = {
             "locustfile": tmp_path / "users.py",
@@ -67,17 +81,32 @@ def load(tmp_path, web):
             **settings,
         }
         load = Load.model_validate({key.replace("_", "-"): value for key, value in values.items()})
-        plan = make_plan(load, (contract.Target("candidate", web.url),))
-        if drain_s is not None:
-            plan = contract.Plan(**{**plan.__dict__, "drain_s": drain_s})
+        todo = replace(make_plan(load, (contract.Target("candidate", web.url),)), **(plan or {}))
         launch = locust.Launch(
-            python=locust_python(load.requirements, dict(os.environ)),
+            python=wrapper or locust_python(load.requirements, dict(os.environ)),
             locustfile=load.locustfile,
             exchange=tmp_path / "results" / "samples",
             folder=tmp_path / "results" / "locust",
             root=tmp_path,
             environment=locust.select_environment({**os.environ, **dict(environment)}, load.environment),
+            workers=load.workers if todo.workers else 0,
+            master=load.master_address,
         )
-        return Run(measure(launch, plan, decide, watch), tmp_path)
+        return Run(measure(launch, todo, decide or in_turn(steps_of(load)), watch), tmp_path)
+
+    return run
+
+
+@pytest.fixture
+def base():
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def both(load, web, base):
+    def run(text, plan=None, **settings):
+        targets = (contract.Target("candidate", web.url), contract.Target("base", base.url))
+        return load(text, plan={"targets": targets, "segment_s": 0.5, **(plan or {})}, **settings)
 
     return run

@@ -495,7 +495,7 @@ def test_the_package_imports_neither_locust_nor_gevent_until_it_is_asked(tmp_pat
 
 
 def write(folder, worker, samples, lines):
-    rows = [contract.SAMPLE.pack(0, 0, 0, index, 0, 0, 0, 0, 1, 0) for index in range(samples)]
+    rows = [contract.SAMPLE.pack(0, 0, 0, index, 0, 0, 0, 0, 0, 1, 0) for index in range(samples)]
     (folder / f"samples-{worker}.bin").write_bytes(b"".join(rows))
     (folder / f"endpoints-{worker}.jsonl").write_text('[0, "GET", "/a"]\n')
     (folder / f"extras-{worker}.jsonl").write_text(lines)

@@ -31,8 +31,12 @@ def ours():
     return [child for child in psutil.Process().children(recursive=True) if "launch.py" in " ".join(child.cmdline())]
 
 
+# What the machine's neighbours do to the generator is not what these tests are about; tests/measurement has it.
+OF_THE_MACHINE = {"generator-cpu", "event-loop-lag", "run-queue", "steal", "lateness"}
+
+
 def failed_checks(run):
-    return {check.name for check in run.measurement.checks if not check.ok}
+    return {check.name for check in run.measurement.checks if not check.ok} - OF_THE_MACHINE
 
 
 def test_every_request_of_a_closed_load_is_a_sample_and_the_counts_agree(load, web):
@@ -42,7 +46,7 @@ def test_every_request_of_a_closed_load_is_a_sample_and_the_counts_agree(load, w
     assert run.closing.started == run.closing.recorded == len(run.samples) == web.asked["/a"]
     assert run.closing.response_sum_ms == run.closing.locust_sum_ms
     assert not failed_checks(run)
-    assert run.closing.window_s == pytest.approx(2, abs=0.2)
+    assert run.closing.measured_s() == pytest.approx(2, abs=0.2)
     assert (run.folder / "results/locust/locust.log").stat().st_size
     assert ours() == []
 
@@ -190,7 +194,7 @@ def test_what_is_still_open_after_the_drain_is_unfinished_and_not_lost(load):
         """,
         users=8,
         duration="1s",
-        drain_s=0.5,
+        plan={"drain_s": 0.5},
     )
 
     assert run.outcomes("GET /sleep/30") == {"unfinished": 8}
@@ -212,7 +216,7 @@ def test_open_load_issues_what_was_asked_for_and_counts_waiting_for_a_user(load)
     )
 
     window = run.samples[run.samples["segment"] == 0]
-    assert run.closing.tickets == pytest.approx(60, abs=2)
+    assert run.closing.spans[0].tickets == pytest.approx(60, abs=2)
     # One user manages 20 requests of 50 ms a second, so the backlog of 30 a second grows without end.
     assert window["response_ms"].max() > 500
     assert window["late_ms"].median() < 5
@@ -272,27 +276,21 @@ def test_a_locustfile_that_cannot_be_used_is_the_user_s_to_mend(load, text, mess
     assert ours() == []
 
 
-def test_a_load_test_shape_is_refused_by_name(load):
-    run = load(
-        PLAIN + "\nfrom locust import LoadTestShape\nclass Shape(LoadTestShape):\n    def tick(self): return (1, 1)\n"
-    )
-
-    assert "complete" in failed_checks(run)
-    assert "LoadTestShape" in run.closing.problem
-
-
 def test_users_that_cannot_start_make_the_run_invalid_and_say_why(load, monkeypatch):
     run = load(PLAIN + "    def on_start(self): raise RuntimeError('no key for the service')\n")
 
     assert not run.closing.complete
-    assert "only 0 of 2 users started: RuntimeError: no key for the service" in run.closing.problem
+    assert run.closing.problem == (
+        "none of 2 users could start: `on_start` raised RuntimeError: no key for the service; mend it, or give it what it needs"
+    )
+    assert failed_checks(run) == {"complete", "requests", "users-started"}
 
 
 def test_a_task_that_raises_without_a_request_makes_the_run_invalid(load):
     run = load(PLAIN + "    @task\n    def broken(self): raise RuntimeError('typo')\n")
 
     assert "complete" in failed_checks(run)
-    assert "RuntimeError('typo')" in run.closing.problem
+    assert "times where no request was to blame, first with RuntimeError: typo; mend it" in run.closing.problem
 
 
 def test_locust_killed_leaves_the_samples_so_far_and_no_closing_record(load):
@@ -315,8 +313,9 @@ def test_locust_terminated_still_writes_what_it_has_but_calls_it_incomplete(load
     run = load(PLAIN, watch=terminate, duration="30s")
 
     assert not run.closing.complete
-    assert run.closing.problem == "the load was interrupted"
-    assert len(run.samples) == run.closing.recorded > 0
+    assert run.closing.problem.startswith("Locust was told to stop before the plan was done")
+    assert run.closing.recorded > 0
+    assert run.closing.started == len(run.samples) == run.closing.recorded + run.closing.unfinished
 
 
 def test_an_exception_in_the_conductor_leaves_no_process_behind(load):
@@ -334,13 +333,13 @@ def test_the_conductor_may_ask_for_another_block_and_silence_means_stop(load):
 
     def decide(block):
         blocks.append(block.number)
-        return len(blocks) < 3
+        return contract.Step(1, 2) if len(blocks) < 3 else None
 
     run = load(PLAIN, decide=decide, duration="1s")
 
     assert blocks == [0, 1, 2]
     assert sorted(set(run.samples["segment"])) == [contract.WARM_UP, 0, 1, 2]
-    assert run.closing.window_s == pytest.approx(3, abs=0.3)
+    assert run.closing.measured_s() == pytest.approx(3, abs=0.3)
     assert not failed_checks(run)
 
 
@@ -349,7 +348,7 @@ def test_warm_up_ends_early_once_response_times_are_flat(load):
     run = load(PLAIN, warm_up="1s..20s", duration="1s")
 
     assert run.closing.warm
-    assert run.closing.windows[0][0] < 8
+    assert run.closing.spans[0].start_s < 8
     assert time.monotonic() - began < 15
 
 

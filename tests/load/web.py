@@ -1,5 +1,6 @@
 """A small HTTP server in this process, whose paths misbehave on demand."""
 
+import itertools
 import json
 import socket
 import threading
@@ -78,7 +79,9 @@ class Web(ThreadingHTTPServer):
         self.asked = Counter()
         self.bodies = []
         self.streams = []
+        self.one_at_a_time = threading.Lock()
         self.connections = 0
+        self.turn = itertools.count(1)
 
     @property
     def url(self):
@@ -101,6 +104,12 @@ class Handler(BaseHTTPRequestHandler):
         match path.strip("/").split("/"):
             case ["sleep", seconds, *_]:
                 time.sleep(float(seconds))
+            case ["queue", seconds, *_]:
+                with self.server.one_at_a_time:
+                    time.sleep(float(seconds))
+            case ["every", number]:
+                # That one fails, and exactly that one.
+                path = "/status/500" if next(self.server.turn) % int(number) == 0 else path
             case ["close"]:
                 self.close_connection = True
                 return

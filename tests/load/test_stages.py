@@ -1,0 +1,113 @@
+"""Several levels of load in one run, and a locustfile's own LoadTestShape."""
+
+import numpy as np
+import pytest
+
+from locustfiles.ml_loadtest import contract
+
+from .test_load import PLAIN, failed_checks
+
+SHAPE = """
+from locust import LoadTestShape
+class Shape(LoadTestShape):
+    def tick(self):
+        seconds = self.get_run_time()
+        return None if seconds > 4 else (5, 5) if seconds > 2 else (1, 1)
+"""
+
+
+def spans(run):
+    return [round(span.end_s - span.start_s, 1) for span in run.closing.spans]
+
+
+def test_each_stage_has_rows_of_its_own_and_as_many_requests_as_its_users_make(load, web):
+    run = load(
+        """
+        class Caller(FastHttpUser):
+            wait_time = constant(0.1)
+            @task
+            def ask(self): self.client.get("/a")
+        """,
+        stages="1x2s, 8x2s, 2x2s",
+    )
+
+    measurement = run.measurement
+    rows = {name: found.requests for name, found in measurement.endpoints.items()}
+    assert list(rows) == ["GET /a @ 1 user", "GET /a @ 8 users", "GET /a @ 2 users"]
+    # A user asks about every 0.1 s.
+    assert [rows[name] / 20 for name in rows] == pytest.approx([1, 8, 2], rel=0.25)
+    assert [stage.label for stage in measurement.stages] == ["1 user", "8 users", "2 users"]
+    assert spans(run) == pytest.approx([2, 2, 2], abs=0.2)
+    assert measurement.stages[2].recovery_s is not None
+    assert not failed_checks(run)
+    assert run.closing.started == len(run.samples) == web.asked["/a"]
+
+
+def test_open_load_in_stages_issues_each_stage_s_own_rate(load):
+    run = load(PLAIN, stages="10/sx2s, 40/sx2s", arrival="constant", users=10)
+
+    assert [span.tickets for span in run.closing.spans] == pytest.approx([20, 80], abs=2)
+    assert list(run.measurement.endpoints) == ["GET /a @ 10 requests/s", "GET /a @ 40 requests/s"]
+    assert not failed_checks(run)
+
+
+def test_the_time_to_recover_after_a_spike_is_that_of_the_service(load):
+    """The service answers one request at a time; a spike of forty users leaves a queue behind it."""
+    run = load(
+        """
+        class Caller(FastHttpUser):
+            wait_time = constant(0)
+            @task
+            def ask(self): self.client.get("/queue/0.02")
+        """,
+        stages="2x2s, 40x2s, 2x3s",
+    )
+
+    calm, spike, after = run.measurement.stages
+    assert spike.p50_ms > 5 * calm.p50_ms
+    assert after.recovery_s is not None
+    assert 0 <= after.recovery_s <= 2
+    assert calm.recovery_s is spike.recovery_s is None
+
+
+def test_a_load_test_shape_says_how_many_users_are_at_work_in_the_window(load):
+    run = load(PLAIN + SHAPE, duration="20s", users=1)
+
+    assert run.closing.shape == "Shape"
+    assert spans(run) == pytest.approx([5], abs=1.2)
+    samples = run.samples
+    window = samples[samples["segment"] == 0]
+    seconds = window["due_s"] - run.closing.spans[0].start_s
+    early, late = (window[seconds < 1.5], window[(seconds > 3) & (seconds < 4)])
+    assert len(set(np.floor(early["ticket"] / 2**32))) == 1
+    assert len(set(np.floor(late["ticket"] / 2**32))) == 5
+    assert run.closing.complete
+    assert run.closing.users_started == run.closing.users_planned == 5
+    assert not failed_checks(run)
+
+
+@pytest.mark.parametrize(
+    ("shape", "settings", "problem"),
+    [
+        (SHAPE, {"arrival_rate": 10}, "needs closed load"),
+        (SHAPE.replace("(1, 1)", "(1, 1, [Caller])"), {}, "names user classes"),
+    ],
+)
+def test_a_load_test_shape_that_would_fight_the_pacer_is_refused_with_the_reason(load, shape, settings, problem):
+    run = load(PLAIN + shape, **settings)
+
+    assert "complete" in failed_checks(run)
+    assert "LoadTestShape" in run.closing.problem
+    assert problem in run.closing.problem
+
+
+def test_a_decision_may_name_another_load(load):
+    loads = {0: contract.Step(1, 6), 1: contract.Step(1, 3), 2: None}
+    run = load(PLAIN, decide=lambda block: loads[block.number], duration="1s")
+
+    assert [step.users for step in run.closing.steps] == [2, 6, 3]
+    assert run.closing.users_started == run.closing.users_planned == 6
+    rates = [stage.requests for stage in run.measurement.stages]
+    assert rates[1] > 2 * rates[0]
+    assert rates[2] < 0.8 * rates[1]
+    assert not failed_checks(run)
