@@ -18,6 +18,7 @@ from entrypoint.service.ledger import Claim
 from entrypoint.service.logs import last_lines, tail
 from entrypoint.service.place import Place
 from entrypoint.service.readiness import Access
+from entrypoint.service.resources import Gauge, of_container
 from entrypoint.service.target import Fault
 from entrypoint.settings import model
 
@@ -94,6 +95,13 @@ class ComposeService:
         """Remember how each container is, now that the service is ready."""
         self._looked = 0.0
         self.look()
+
+    def gauges(self) -> list[Gauge]:
+        """Each container's control group; none where the engine's machine is another one."""
+        running = [found for found in self._seen if found.pid]
+        names = containers.distinct([found.service for found in running])
+        looks = [(name, of_container(found.pid)) for name, found in zip(names, running, strict=True)]
+        return [Gauge(service=name, read=look) for name, look in looks if look is not None]
 
     def log_tail(self) -> str:
         """The last lines that the service printed."""

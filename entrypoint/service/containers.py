@@ -1,6 +1,7 @@
 """What `docker inspect` says of a project's containers, and what happened to them between two looks. Pure."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ class Container:
     """One container of a compose project.
 
     Attributes:
+        pid: of its first process, 0 unless it runs.
         status: docker's word: created, running, paused, restarting, exited, dead.
         restarts: how often the engine started it again.
         image: the image's id.
@@ -22,6 +24,7 @@ class Container:
     """
 
     id: str
+    pid: int
     service: str
     status: str
     exit_code: int
@@ -55,6 +58,7 @@ def _container(described: Mapping[str, Any]) -> Container:
     state = described["State"]
     return Container(
         id=described["Id"],
+        pid=state.get("Pid") or 0,
         service=(described["Config"].get("Labels") or {}).get("com.docker.compose.service", ""),
         status=state["Status"],
         exit_code=state["ExitCode"],
@@ -74,6 +78,16 @@ def _ports(network: Mapping[str, Any]) -> dict[int, int]:
         if protocol == "tcp" and bindings:
             published[int(port)] = int(bindings[0]["HostPort"])
     return published
+
+
+def distinct(services: Sequence[str]) -> list[str]:
+    """A name for each container: its service's, numbered where a service has several."""
+    count, seen = Counter(services), Counter[str]()
+    names = []
+    for service in services:
+        seen[service] += 1
+        names.append(service if count[service] == 1 else f"{service} {seen[service]}")
+    return names
 
 
 def first_failure(containers: Sequence[Container], wanted: str) -> Container | None:

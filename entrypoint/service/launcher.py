@@ -4,6 +4,7 @@ from typing import Protocol
 
 from entrypoint.service.deadline import Deadline
 from entrypoint.service.readiness import Access
+from entrypoint.service.resources import Gauge
 from entrypoint.service.target import Target
 
 
@@ -36,6 +37,10 @@ class Launcher(Target, Protocol):
 
     def settle(self) -> None:
         """It is ready: what happens to it from now on is a fault."""
+        ...
+
+    def gauges(self) -> list[Gauge]:
+        """What can be read of the machine's resources that it uses, now that it is ready."""
         ...
 
     def log_tail(self) -> str:

@@ -12,10 +12,11 @@ from entrypoint.service.ledger import Claim
 from entrypoint.service.place import Place
 from entrypoint.service.process import ProcessService
 from entrypoint.service.readiness import wait_until_ready
+from entrypoint.service.resources import RESOURCES, sampled
 from entrypoint.service.setup import set_up
 from entrypoint.service.takedown import take_down
 from entrypoint.service.target import Target
-from entrypoint.service.url import UrlService
+from entrypoint.service.url import UrlService, shown
 from entrypoint.settings import model
 
 Say = Callable[[str], None]
@@ -44,7 +45,8 @@ def running(service: model.Service, *, name: str, place: Place, say: Say) -> Ite
     try:
         claim.open()
         _bring_up(launcher, service, place, claim.project, say)
-        yield launcher
+        with sampled(launcher.gauges(), place.logs / RESOURCES):
+            yield launcher
     finally:
         with held_back(), timed(launcher.timing, "teardown"):
             _bring_down(launcher, place, claim, say)
@@ -67,7 +69,9 @@ def _bring_up(launcher: Launcher, service: model.Service, place: Place, project:
     with timed(launcher.timing, "ready"):
         _wait(launcher, service.ready, deadline)
     launcher.settle()
-    say(f"The {launcher.name} is ready at {launcher.url} after {service.ready.timeout_s - deadline.left_s:.1f} s.")
+    say(
+        f"The {launcher.name} is ready at {shown(launcher.url)} after {service.ready.timeout_s - deadline.left_s:.1f} s."
+    )
     if service.setup:
         say("Running `setup`.")
         with timed(launcher.timing, "setup"):

@@ -4,7 +4,10 @@ import shlex
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from entrypoint.errors import ServiceError, SettingsError
 from entrypoint.service import process_tree
@@ -13,6 +16,7 @@ from entrypoint.service.ledger import Claim
 from entrypoint.service.logs import log_file, shorten, tail
 from entrypoint.service.place import Place
 from entrypoint.service.readiness import Access
+from entrypoint.service.resources import Gauge, of_process
 from entrypoint.service.target import Fault
 from entrypoint.settings import model
 
@@ -84,6 +88,13 @@ class ProcessService:
 
     def settle(self) -> None:
         """Nothing to remember: a process that runs has not ended."""
+
+    def gauges(self) -> list[Gauge]:
+        """The process with its children."""
+        assert self._child is not None
+        with suppress(psutil.NoSuchProcess):
+            return [Gauge(service=Path(self._arguments[0]).name, read=of_process(self._child.pid))]
+        return []
 
     def log_tail(self) -> str:
         """The last lines that it printed."""

@@ -9,9 +9,9 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 
 from entrypoint.service.deadline import Deadline
+from entrypoint.settings.plausible import is_loopback
 
 _PAUSE_S = 0.1
 _FIRST_PATIENCE_S = 2.0
@@ -96,16 +96,9 @@ def _proxies(host: str, environment: Mapping[str, str]) -> dict[str, str]:
     named = {name.lower(): value for name, value in environment.items() if name.lower().endswith("_proxy") and value}
     bare = urllib.parse.urlsplit(f"//{host}").hostname or ""
     bypassed = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed does not know it
-    if _is_loopback(bare) or bypassed(host, {"no": named.get("no_proxy", "")}):
+    if is_loopback(bare) or bypassed(host, {"no": named.get("no_proxy", "")}):
         return {}
     return {scheme: named[f"{scheme}_proxy"] for scheme in ("http", "https") if f"{scheme}_proxy" in named}
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def wait_until_ready(look: Callable[[], str], access: Access, deadline: Deadline) -> str:

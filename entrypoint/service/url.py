@@ -8,6 +8,7 @@ from entrypoint.errors import SettingsError
 from entrypoint.service.deadline import Deadline
 from entrypoint.service.place import Place
 from entrypoint.service.readiness import Access
+from entrypoint.service.resources import Gauge
 from entrypoint.service.target import Fault
 from entrypoint.settings import model
 
@@ -40,6 +41,10 @@ class UrlService:
     def settle(self) -> None:
         """Nothing to watch."""
 
+    def gauges(self) -> list[Gauge]:
+        """Its machine is out of reach."""
+        return []
+
     def log_tail(self) -> str:
         """Its log is out of reach."""
         return ""
@@ -56,9 +61,13 @@ class UrlService:
 
     def facts(self) -> dict[str, str]:
         """The launcher, and the address without login and query."""
-        parts = urllib.parse.urlsplit(self.url)
-        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
-        return {"launcher": "url", "url": bare.geturl()}
+        return {"launcher": "url", "url": shown(self.url)}
+
+
+def shown(url: str) -> str:
+    """An address as it may be printed: without login, query and fragment."""
+    parts = urllib.parse.urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def _authority(path: Path) -> ssl.SSLContext:

@@ -124,7 +124,9 @@ def test_beside_a_developers_own_copy(place: Place, say, left_behind, developers
     assert docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}} {{.RestartCount}}", f"{prefix}-api") == own
     assert docker("image", "inspect", "--format", "{{.Id}}", f"{prefix}:dev") == image
     assert docker("exec", f"{prefix}-api", "ls", "/data") == content
-    assert sorted(path.name for path in place.logs.iterdir()) == ["api.log", "build.log", "migrate.log"]
+    assert sorted(path.name for path in place.logs.iterdir()) == [
+        "api.log", "build.log", "migrate.log", "resources.jsonl",
+    ]  # fmt: skip
     assert (place.logs / "migrate.log").read_text().endswith("Z migrated /root\n")
     assert set(target.timing) == {"build", "start", "ready", "teardown"}
 

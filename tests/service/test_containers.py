@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from entrypoint.service.containers import Container, faults, first_failure, parse
+from entrypoint.service.containers import Container, distinct, faults, first_failure, parse
 
 UP = Container(
-    id="1", service="api", status="running", exit_code=0, oom_killed=False, unhealthy=False,
+    pid=7, id="1", service="api", status="running", exit_code=0, oom_killed=False, unhealthy=False,
     restarts=0, started_at="10:00", image="sha256:1", ports={8000: 32768},
 )  # fmt: skip
 DONE = replace(UP, status="exited")
@@ -22,7 +22,7 @@ def test_parse():
         "Image": "sha256:1",
         "RestartCount": 2,
         "Config": {"Labels": {"com.docker.compose.service": "api"}},
-        "State": {"Status": "running", "ExitCode": 0, "OOMKilled": False, "StartedAt": "10:00"},
+        "State": {"Status": "running", "Pid": 7, "ExitCode": 0, "OOMKilled": False, "StartedAt": "10:00"},
         "NetworkSettings": {
             "Ports": {
                 "8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "32768"}],
@@ -82,3 +82,7 @@ def test_what_had_ended_when_the_service_was_ready_is_no_fault():
 def test_what_ends_the_wait(containers, wanted, service):
     failed = first_failure(containers, wanted)
     assert (failed and failed.service) == service
+
+
+def test_replicas_are_told_apart():
+    assert distinct(["api", "db", "api"]) == ["api 1", "db", "api 2"]
