@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field
@@ -66,11 +67,31 @@ class Group(Value):
 
     def occasions(self, endpoint: str, metric: str) -> list[list[float]]:
         """The logarithms of a metric for each occasion, in order; only finite, positive values."""
+        return self._logs((run.occasion, found.values.get(metric)) for run, found in self._runs_of(endpoint))
+
+    def quantiles(self, endpoint: str) -> dict[str, float]:
+        """The response times in ms at the probabilities that every run knows, each as its metric's baseline is made.
+
+        The mean of the logarithms, first of each occasion's runs, then of the occasions.
+        """
+        runs = self._runs_of(endpoint)
+        shared = [p for p in runs[-1][1].quantiles if all(p in found.quantiles for _, found in runs)] if runs else []
+        means = {}
+        for p in shared:
+            occasions = self._logs((run.occasion, found.quantiles[p]) for run, found in runs)
+            if occasions:
+                means[p] = math.exp(sum(sum(logs) / len(logs) for logs in occasions) / len(occasions))
+        return means
+
+    def _runs_of(self, endpoint: str) -> list[tuple[Run, EndpointValues]]:
+        return [(run, run.endpoints[endpoint]) for run in self.runs if endpoint in run.endpoints]
+
+    @staticmethod
+    def _logs(values: Iterable[tuple[str, float | None]]) -> list[list[float]]:
         by_occasion: dict[str, list[float]] = defaultdict(list)
-        for run in self.runs:
-            value = run.endpoints[endpoint].values.get(metric) if endpoint in run.endpoints else None
+        for occasion, value in values:
             if value is not None and 0 < value < math.inf:
-                by_occasion[run.occasion].append(math.log(value))
+                by_occasion[occasion].append(math.log(value))
         return list(by_occasion.values())
 
     def requests_a_run(self, endpoint: str) -> float:

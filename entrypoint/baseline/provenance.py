@@ -43,9 +43,9 @@ def _first_processor() -> dict[str, str]:
 
 
 def occasion(runner: Runner) -> str:
-    """What runs share that luck has in common: one job; outside CI, one boot and clock hour."""
+    """What runs share that luck has in common: one job, each of a matrix by itself; outside CI, one boot and clock hour."""
     if runner.run_id:
-        return f"{runner.run_id}-{runner.attempt or 1}-{runner.job or 'job'}"
+        return "-".join((runner.run_id, runner.attempt or "1", runner.job or "job", *runner.matrix))
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")[:8]
     except OSError:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from entrypoint.baseline.model import Group
+from entrypoint.baseline.model import MOST_RUNS, Group
 from entrypoint.judgement.model import Change, Comparison, Status
 from entrypoint.judgement.significance import (
     ENOUGH_OCCASIONS,
@@ -12,7 +12,9 @@ from entrypoint.judgement.significance import (
     more_than_baseline,
     more_than_limit,
     noise_between_occasions,
+    occasions_to_tell,
     predict,
+    time_to_tell,
 )
 from entrypoint.judgement.thresholds import Rule, rule_for, rules_for, unmatched
 from entrypoint.measurement.metrics import METRICS
@@ -100,6 +102,7 @@ def compare(
         alpha=alpha,
         against=against,
         caveats=_caveats(group),
+        quantiles={endpoint: group.quantiles(endpoint) for endpoint in measurement.endpoints} if group else {},
         unmatched=tuple(unmatched(thresholds, measurement.endpoints)),
     )
 
@@ -163,7 +166,10 @@ def _judge_few(row: _Row, alpha: float) -> Change:
         )
         if judged.status in (Status.OVER_LIMIT, Status.REGRESSED):
             return judged.model_copy(update={"note": f"at least; {note}"})
-    return _change(row, Status.UNRESOLVED if row.raises_doubt else Status.TOO_FEW, note=note)
+    requests, minimum = row.found.requests, row.rule.metric.minimum
+    longer = minimum / requests if 0 < requests < minimum else None
+    found = _change(row, Status.UNRESOLVED if row.raises_doubt else Status.TOO_FEW, note=note)
+    return found.model_copy(update={"time_to_tell": longer})
 
 
 def _bounded(row: _Row, bound: float) -> _Row:
@@ -188,9 +194,9 @@ def _judge_failures(row: _Row, alpha: float) -> Change:
             row, Status.REGRESSED, baseline=baseline, note=f"{note}, {base_failures} of {base_requests} before"
         )
     if over:
-        return _change(
-            row, Status.UNRESOLVED, baseline=baseline, note=f"{note}: too few to tell whether that is over the limit"
-        )
+        longer = time_to_tell(failures, requests, limit, alpha) if limit is not None else None
+        note += ": too few to tell whether that is over the limit"
+        return _change(row, Status.UNRESOLVED, baseline=baseline, note=note).model_copy(update={"time_to_tell": longer})
     return _change(row, Status.WITHIN_LIMIT, baseline=baseline, note=note)
 
 
@@ -202,12 +208,18 @@ def _against_baseline(row: _Row, alpha: float, forced: Status | None = None) -> 
     if not logs or value <= 0 or row.rule.metric.prior_sd is None:
         return _change(row, forced or _without_baseline(row))
     noise = noise_between_occasions(logs, row.rule.metric.prior_sd)
-    prediction = predict(logs, noise, alpha, missing_variance(occasions))
+    missing = missing_variance(occasions)
+    prediction = predict(logs, noise, alpha, missing)
     estimate = math.log(value) - prediction.mean
     status = forced or (
         _status(row.rule, estimate, prediction.half, math.exp(prediction.mean)) if row.rule.gate else Status.REPORTED
     )
-    return _change(
+    more = None
+    if status is Status.UNRESOLVED:
+        worse = estimate * row.rule.metric.direction
+        counts = range(max(ENOUGH_OCCASIONS, len(logs) + 1), MOST_RUNS + 1)
+        more = occasions_to_tell(worse, row.rule.log_threshold, noise.sd, missing, alpha, counts)
+    found = _change(
         row,
         status,
         baseline=math.exp(prediction.mean),
@@ -215,6 +227,7 @@ def _against_baseline(row: _Row, alpha: float, forced: Status | None = None) -> 
         interval=(_ratio(estimate - prediction.half), _ratio(estimate + prediction.half)),
         resolution=_ratio(prediction.resolution),
     )
+    return found.model_copy(update={"occasions_to_tell": more})
 
 
 def _without_baseline(row: _Row) -> Status:

@@ -33,6 +33,9 @@ class Change(Value):
         resolution: the smallest change towards worse that this run would have seen with 95 % probability.
         gated: whether the row takes part in the verdict.
         history: the baseline's runs, the oldest first, for a sparkline.
+        occasions_to_tell: on how many occasions a baseline of the same noise would resolve the row; None if it is resolved, or
+            if no baseline that is kept would.
+        time_to_tell: how many times the measured time would resolve the row; None likewise.
         note: what else must be known to read the row.
     """
 
@@ -50,6 +53,8 @@ class Change(Value):
     status: Status
     gated: bool
     history: tuple[float, ...] = ()
+    occasions_to_tell: int | None = None
+    time_to_tell: float | None = None
     note: str = ""
 
 
@@ -61,6 +66,7 @@ class Comparison(Value):
         alpha: one-sided error of each of them.
         against: what the candidate was compared with, in a sentence; "" for nothing.
         caveats: what weakens the comparison, in sentences.
+        quantiles: the baseline's response times in ms by endpoint and probability, for drawing.
         unmatched: patterns of thresholds that name no endpoint of the run.
     """
 
@@ -69,6 +75,7 @@ class Comparison(Value):
     alpha: float
     against: str = ""
     caveats: tuple[str, ...] = ()
+    quantiles: dict[str, dict[str, float]] = {}
     unmatched: tuple[str, ...] = ()
 
 

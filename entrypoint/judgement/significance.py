@@ -100,6 +100,42 @@ def predict(logs: Sequence[float], noise: Noise, alpha: float, missing: float = 
     return Prediction(sum(logs) / len(logs), half, half + t_quantile(POWER, noise.df) * spread)
 
 
+def tells(worse: float, half: float, threshold: float) -> bool:
+    """Whether an interval resolves a row: beyond the threshold without "no change" in it, or wholly below the threshold.
+
+    Args:
+        worse: estimate of the log ratio, positive for worse.
+        half: half the interval's width.
+        threshold: log of the allowed change.
+    """
+    return (abs(worse) > threshold and half < abs(worse)) or worse + half < threshold
+
+
+def occasions_to_tell(
+    worse: float, threshold: float, sd: float, missing: float, alpha: float, counts: range
+) -> int | None:
+    """On how many occasions a baseline would resolve the row, were estimate and noise to stay what they are.
+
+    Args:
+        worse: estimate of the log ratio, positive for worse.
+        threshold: log of the allowed change.
+        sd: standard deviation between occasions.
+        missing: see `missing_variance`.
+        alpha: one-sided error of the row.
+        counts: numbers of occasions to try, ascending; None if none of them would do.
+    """
+    for count in counts:
+        half = t_quantile(1 - alpha, count - 1) * math.sqrt(sd**2 * (1 + 1 / count) + missing)
+        if tells(worse, half, threshold):
+            return count
+    return None
+
+
+def time_to_tell(failures: int, requests: int, limit: float, alpha: float, most: int = 100) -> int | None:
+    """How many times the requests would tell a share of failures from the limit, if it stays what it is; None beyond `most`."""
+    return next((n for n in range(2, most + 1) if more_than_limit(n * failures, n * requests, limit) <= alpha), None)
+
+
 def lower_rank(requests: int, p: float, alpha: float) -> int:
     """The rank whose value lies below the true p-quantile with probability 1 - α, 0 if so few requests have none.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from entrypoint.measurement.metrics import METRICS, Direction, Metric
+from entrypoint.measurement.model import AT_STAGE
 from entrypoint.settings.model import MetricThreshold, Threshold
 
 _ABSOLUTE = ("max", "min", "floor")
@@ -67,8 +68,13 @@ def rule_for(endpoint: str, metric: Metric, thresholds: list[Threshold]) -> Rule
 
 
 def matches(pattern: str, endpoint: str) -> bool:
-    """Whether a threshold's pattern names an endpoint: `*` stands for anything, every other character for itself."""
-    return pattern == endpoint or re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), endpoint) is not None
+    """Whether a threshold's pattern names an endpoint: `*` stands for anything, every other character for itself.
+
+    An endpoint at one stage of several has the stage in its name; a pattern may name it with or without.
+    """
+    expression = ".*".join(map(re.escape, pattern.split("*")))
+    names = {endpoint, endpoint.rsplit(AT_STAGE, 1)[0]}
+    return any(re.fullmatch(expression, name, re.DOTALL) for name in names)
 
 
 def as_written(threshold: Threshold) -> dict[str, Any]:

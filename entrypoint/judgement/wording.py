@@ -38,8 +38,22 @@ def percent(ratio: float | None) -> str:
 
 
 def interval(change: Change) -> str:
-    """The interval that decided: `-2.1 % to +8.0 %`."""
-    return f"{percent(change.interval[0])} to {percent(change.interval[1])}" if change.interval else ""
+    """The interval that decided: `-2.1 to +8.0 %`."""
+    if not change.interval:
+        return ""
+    low, high = map(percent, change.interval)
+    return f"{low.removesuffix(' %') if high.endswith(' %') else low} to {high}"
+
+
+def spread(change: Change) -> str:
+    """The same around the change: `± 6 %` where both sides are that wide to a percent, the wider one named."""
+    low, high = change.interval or (math.nan, math.nan)
+    middle = change.change if change.change is not None else math.nan
+    sides = (100 * (middle - low), 100 * (high - middle))
+    if not all(map(math.isfinite, sides)) or middle >= 9 or abs(round(sides[0]) - round(sides[1])) > 1:
+        return interval(change)
+    wider = max(sides)
+    return f"± {wider:.1f} %" if wider < 2 else f"± {wider:.0f} %"
 
 
 def sentence(change: Change) -> str:  # noqa: PLR0911 (one for each kind of row)
@@ -58,7 +72,7 @@ def sentence(change: Change) -> str:  # noqa: PLR0911 (one for each kind of row)
         case Status.REGRESSED | Status.IMPROVED:
             verb = "rose" if (change.change or 0) > 0 else "fell"
             was = figure(change.baseline, change.unit)
-            return f"{what} {verb} from {was} to {now} ({percent(change.change)}, {interval(change)})."
+            return f"{what} {verb} from {was} to {now} ({percent(change.change)}, {spread(change)})."
         case Status.UNRESOLVED if change.interval:
             was = figure(change.baseline, change.unit)
             seen = f"this run could only have seen a change of {percent(change.resolution)}"

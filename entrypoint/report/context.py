@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 
 from entrypoint.report import headline, sections
-from entrypoint.report.figures import Figures, make_figures
+from entrypoint.report.figures import Figures, make_figures, rank_endpoints
 from entrypoint.report.neutral import Neutral, link, plain
+from entrypoint.report.pictures import Picture, make_pictures
 from entrypoint.report.result import Result
-from entrypoint.report.sections import Checked, Failure, Part
+from entrypoint.report.sections import Checked, Cost, Failure, Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,7 @@ class Room:
     deciding: int = 8
     reasons: int = 8
     failures: int = 20
+    pictures: int = 3
     log_lines: int = 60
     facts: int = 40
 
@@ -34,10 +36,14 @@ class Context:
         facts: what was compared with what, where.
         caveats: what weakens the comparison.
         reassurance: what a quiet verdict rests on.
+        resolving: what would decide the rows that are in doubt.
         figures: the tables.
+        levels: the stages, where there were several.
+        pictures: charts for Markdown, each with its table.
         failures, more_failures: failed requests by kind, and how many kinds do not fit.
+        costs: what the services used.
         log: the last lines of what failed, as a block.
-        reproduce, accept, accepting: commands as blocks, and a sentence before the second.
+        reproduce, accept, accepting: one command each as a block, and a sentence before the second.
         run_url, artifact_url: addresses, or "".
         judged: the commit and the tool.
     """
@@ -54,9 +60,13 @@ class Context:
     facts: tuple[Part, ...]
     caveats: tuple[str, ...]
     reassurance: tuple[str, ...]
+    resolving: tuple[str, ...]
     figures: Figures
+    levels: tuple[sections.Level, ...]
+    pictures: tuple[Picture, ...]
     failures: tuple[Failure, ...]
     more_failures: str
+    costs: tuple[Cost, ...]
     checks: tuple[Checked, ...]
     checks_failed: str
     timing: tuple[Part, ...]
@@ -68,6 +78,10 @@ class Context:
     run_url: str
     artifact_url: str
     judged: str
+
+    def with_rows(self, most: int) -> "Context":
+        """The same with only so many rows in the table of all, the least interesting left out."""
+        return replace(self, figures=self.figures.with_rows(most))
 
     def with_endpoints(self, most: int) -> "Context":
         """The same with the rows of only so many endpoints, the least interesting left out."""
@@ -101,9 +115,13 @@ def make_context(result: Result, neutral: Neutral, room: Room, artifact_url: str
         facts=tuple(sections.facts(result, neutral)),
         caveats=tuple(neutral.prose(caveat) for caveat in sections.caveats(result)),
         reassurance=tuple(headline.reassurance(result, neutral)),
+        resolving=tuple(headline.resolving(result, neutral)),
         figures=make_figures(result, neutral, room.deciding),
+        levels=tuple(sections.levels(result.measurement, neutral)),
+        pictures=make_pictures(result, rank_endpoints(result), neutral, room.pictures),
         failures=tuple(failures[: room.failures]),
         more_failures=sections.more_failures(len(failures) - room.failures),
+        costs=tuple(sections.costs(result, neutral)),
         checks=tuple(checks),
         checks_failed=sections.how_many_failed(checks),
         timing=tuple(Part(label=neutral.cell(stage), text=f"{s:,.1f} s") for stage, s in result.timing.items()),

@@ -44,7 +44,9 @@ class Figures:
     Attributes:
         has_baseline: whether any row has something to compare with.
         deciding, more: the rows behind the verdict, and how many do not fit among them.
+        trends: the main rows whose last runs are known, for a table of those runs.
         rows, places: everything, and the place of each row's endpoint in a reader's interest.
+        ranks: the place of each row itself; the last goes first where room is short.
         endpoints: the measured window, endpoint by endpoint.
         left_out: what had to be left out.
         how_to_read: what the columns mean.
@@ -54,8 +56,10 @@ class Figures:
     has_baseline: bool
     deciding: tuple[Row, ...]
     more: str
+    trends: tuple[Row, ...]
     rows: tuple[Row, ...]
     places: tuple[int, ...]
+    ranks: tuple[int, ...]
     endpoints: tuple[Endpoint, ...]
     left_out: str
     how_to_read: str
@@ -65,6 +69,25 @@ class Figures:
     def all_places(self) -> set[int]:
         """The places that occur."""
         return {*self.places, *(endpoint.place for endpoint in self.endpoints)}
+
+    def with_rows(self, most: int) -> "Figures":
+        """The same with only so many rows and the endpoints that they belong to, and a word on what was left out."""
+        dropped = len(self.rows) - most
+        if dropped <= 0:
+            return self
+        kept = [n for n, rank in enumerate(self.ranks) if rank < most]
+        places = {self.places[n] for n in kept}
+        endpoints = tuple(endpoint for endpoint in self.endpoints if endpoint.place in places)
+        rows = "1 row" if dropped == 1 else f"{dropped:,} of {len(self.rows):,} rows"
+        return replace(
+            self,
+            rows=tuple(self.rows[n] for n in kept),
+            places=tuple(self.places[n] for n in kept),
+            ranks=tuple(self.ranks[n] for n in kept),
+            endpoints=endpoints,
+            left_out=f"{rows} did not fit here: those that are not judged went first, then those of endpoints that changed "
+            "least. All are in result.json.",
+        )
 
     def with_endpoints(self, most: int) -> "Figures":
         """The same with the rows of only so many endpoints, the least interesting left out, and a word on that."""
@@ -77,6 +100,7 @@ class Figures:
             self,
             rows=tuple(row for row, _ in kept),
             places=tuple(place for _, place in kept),
+            ranks=tuple(range(len(kept))),
             endpoints=tuple(endpoint for endpoint in self.endpoints if endpoint.place < most),
             left_out=f"{len(self.rows) - len(kept):,} rows of {names} did not fit here: those that changed least. "
             "All are in result.json.",
@@ -98,8 +122,10 @@ def make_figures(result: Result, neutral: Neutral, most_deciding: int) -> Figure
         has_baseline=any(change.baseline is not None for change in result.changes),
         deciding=tuple(deciding[:most_deciding]),
         more=_more(len(deciding) - most_deciding),
+        trends=tuple(row for row in deciding or _judged(result, rows, places) if row.trend)[:most_deciding],
         rows=tuple(rows.values()),
         places=tuple(places[change.endpoint] for change in result.changes),
+        ranks=_ranks(result, places),
         endpoints=tuple(_endpoints(result.measurement, places, neutral)),
         left_out="",
         how_to_read=neutral.prose(headline.how_to_read(result), 1000),
@@ -123,6 +149,23 @@ def _deciding(result: Result) -> list[Change]:
     if result.verdict is Outcome.NO_BASELINE:
         return [change for change in result.changes if change.metric in METRICS and METRICS[change.metric].gate]
     return sorted(filter(decides, result.changes), key=interest)
+
+
+def _judged(result: Result, rows: dict[int, Row], places: dict[str, int]) -> list[Row]:
+    """The judged times and rates, by the place of their endpoints."""
+    judged = [change for change in result.changes if change.gated and change.unit != "%"]
+    return [rows[id(change)] for change in sorted(judged, key=lambda change: places[change.endpoint])]
+
+
+def _ranks(result: Result, places: dict[str, int]) -> tuple[int, ...]:
+    """The place of each row in a reader's interest: by status, then by its endpoint."""
+
+    def key(number: int) -> tuple[int, int, int]:
+        change = result.changes[number]
+        return interest(change)[0], places[change.endpoint], number
+
+    ordered = sorted(range(len(result.changes)), key=key)
+    return tuple(rank for _, rank in sorted((number, rank) for rank, number in enumerate(ordered)))
 
 
 def _more(count: int) -> str:

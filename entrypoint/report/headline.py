@@ -1,6 +1,7 @@
 """What a run comes to, in sentences: the verdict's word, what it means for the build, what to do next."""
 
 import math
+import re
 from collections.abc import Sequence
 
 from entrypoint.judgement.model import Change, Outcome, Reason, Status
@@ -14,11 +15,12 @@ _SIGNS = {
     Outcome.INVALID: ("⛔", "Invalid run"),
     Outcome.LIMIT_EXCEEDED: ("❌", "Limit exceeded"),
     Outcome.REGRESSION: ("❌", "Regression"),
-    Outcome.INCONCLUSIVE: ("❔", "Inconclusive"),
+    Outcome.INCONCLUSIVE: ("❓", "Inconclusive"),
     Outcome.NO_BASELINE: ("🆕", "No baseline"),
     Outcome.IMPROVEMENT: ("✅", "Improvement"),
     Outcome.PASS: ("✅", "Pass"),
 }
+_RUN = re.compile(r"https://([A-Za-z0-9.:-]+)/([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)/actions/runs/(\d+)")
 _HOLE = "Endpoint"  # a plain word, which no format changes
 
 
@@ -75,7 +77,8 @@ def meaning(result: Result) -> str:  # noqa: PLR0911 (one return for each verdic
         case Outcome.INVALID if result.measurement is None:
             return f"Nothing was measured, so nothing is said about performance. {failing}."
         case Outcome.INVALID:
-            return f"The load generator or the machine was at fault, so the figures are not judged. {failing}."
+            again = "Run it again; if it stays so, give it a larger machine or less load."
+            return f"The load generator or the machine was at fault, so the figures are not judged. {failing}. {again}"
         case Outcome.LIMIT_EXCEEDED:
             return f"{failing}: {figures} over a limit or worse than allowed." if worse else f"{failing}."
         case Outcome.REGRESSION:
@@ -100,9 +103,55 @@ def _sharper(result: Result) -> str:
     codes = {reason.code for reason in result.reasons}
     if "not-comparable" in codes:
         return "Accepting this run begins a baseline for this machine and load."
+    longer = [
+        change.time_to_tell for change in result.changes if change.status is Status.TOO_FEW and change.time_to_tell
+    ]
+    if "no-gated-row" in codes and longer and result.measurement:
+        return f"Measuring for {_duration(result.measurement.window_s * min(longer))} would give enough to judge one."
     if Status.UNRESOLVED.value in codes and result.compared.caveats:
         return "Calibrating again on other days sharpens the gate."
     return ""
+
+
+def resolving(result: Result, neutral: Neutral, most: int = 3) -> list[str]:
+    """What would decide the rows that are in doubt, as far as that can be reckoned from this run."""
+    if result.verdict is Outcome.INVALID or result.measurement is None:
+        return []
+    told = []
+    for change in result.changes:
+        if change.gated and (remedy := _remedy(change, result.measurement.window_s)):
+            before, after = remedy
+            told.append(glue(neutral.prose(before) + neutral.name(change.endpoint), neutral.prose(after)))
+    return list(dict.fromkeys(told))[:most]
+
+
+def _remedy(change: Change, window_s: float) -> tuple[str, str] | None:
+    """What stands before and after the row's name."""
+    if change.status is Status.MISSING:
+        return "If nothing is meant to ask for ", " any more, accept this run."
+    if change.status is not Status.UNRESOLVED or change.metric not in METRICS:
+        return None
+    label = METRICS[change.metric].label
+    if change.time_to_tell:
+        enough = "decide" if change.unit == "%" else "give enough requests to judge"
+        return f"Measuring for {_duration(window_s * change.time_to_tell)} would {enough} {label} of ", "."
+    if change.occasions_to_tell:
+        what = f"A baseline of {change.occasions_to_tell} occasions would decide {label} of "
+        return what, ", if its noise stays what it is."
+    if change.interval:
+        return (
+            f"More runs would not decide {label} of ",
+            ": this baseline's noise is too large for a change of this size.",
+        )
+    return None
+
+
+def _duration(seconds: float) -> str:
+    """A run time to set, in steps of ten seconds and never less: `70 s`, `12 min`."""
+    if not math.isfinite(seconds):
+        return "longer"
+    tens = math.ceil(round(seconds / 10, 6)) * 10
+    return f"{tens} s" if tens < 300 else f"{math.ceil(tens / 60)} min"
 
 
 def reassurance(result: Result, neutral: Neutral) -> list[str]:
@@ -157,20 +206,32 @@ def how_to_read(result: Result) -> str:
 
 
 def accepting(result: Result) -> tuple[str, str]:
-    """How to make this run part of the baseline on purpose: a sentence and commands; both "" where it cannot be."""
-    accept = "ml-loadtest accept --from results"
-    where = "With this run's artifact unpacked in `results`, write it into the baseline and commit the file for review."
+    """How to make this run part of the baseline on purpose: a sentence and a command; both "" where it cannot be."""
+    fetch = _fetching(result)
+    accept = f"{fetch}ml-loadtest accept --from results"
+    folder = "" if fetch else ", with the run's folder at `results`,"
+    how = f"run this in your clone{folder} and commit the baseline for review:"
     if result.measurement is None:
         return "", ""
     match result.verdict:
         case Outcome.INVALID | Outcome.LIMIT_EXCEEDED:
             return "", ""
         case Outcome.REGRESSION:
-            return f"If the slow-down is meant, accept it. {where}", f"{accept} --even-if-slower"
+            return f"If the slow-down is meant, {how}", f"{accept} --even-if-slower"
         case Outcome.NO_BASELINE:
-            calibrate = "ml-loadtest calibrate --runs 5"
-            return f"Calibrate on the unchanged code, or begin with this run. {where}", f"{calibrate}\n{accept}"
-    return where, accept
+            better = "Best measure code you trust with `ml-loadtest calibrate --runs 5`."
+            return f"{better} To begin with this run instead, {how}", accept
+    return f"To accept this run on purpose, {how}", accept
+
+
+def _fetching(result: Result) -> str:
+    """A command that brings the run's artifact into `results`, "" for a run outside Actions."""
+    found = _RUN.fullmatch(result.environment.run_url)
+    if found is None:
+        return ""
+    host, repository, run = found.groups()
+    where = repository if host == "github.com" else f"{host}/{repository}"
+    return f"gh run download {run} --repo {where} --name {result.artifact_name} --dir results && "
 
 
 def problem_lines(result: Result, most: int = 12) -> Sequence[str]:

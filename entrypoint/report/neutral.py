@@ -16,7 +16,7 @@ _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _SPAN = re.compile(r"`([^`]+)`")
 # Words that no renderer sees anything in; every other word goes into a code span.
 _PLAIN = re.compile(r"[^\W_]*(?:[.,;:!?()%+\-−–—×±…·'’\"“”/=°∞≤≥\u00a0][^\W_]*)*")
-_REFERENCE = re.compile(r"gh-\d|www\.|://|:\w+:|<!--", re.IGNORECASE)
+_REFERENCE = re.compile(r"gh-\d|www\.|://|:[\w+-]+:|<!--|(?<![^\W_])[0-9a-f]{7,40}(?![^\W_])", re.IGNORECASE)
 _BLOCK_START = re.compile(r"[-+=]+|\d{1,9}[.)]")
 _LINK = re.compile(r"https?://[A-Za-z0-9._~:/?#@&=%+,;-]+")
 _UNIT = re.compile(r"(?<=\d) (?=%|(?:ms|s)(?!\w))")

@@ -2,19 +2,25 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from entrypoint.report.charts import make_charts
+from entrypoint.report.choices import groups_of, make_choices
 from entrypoint.report.context import Context, Room, make_context
-from entrypoint.report.figures import rank_endpoints
 from entrypoint.report.junit import render_junit
 from entrypoint.report.neutral import HtmlNeutral, MarkdownNeutral
 from entrypoint.report.result import Result
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_HERE = Path(__file__).parent
+_SCRIPTS = {
+    "theme": "templates/theme.js",
+    "library": "vendor/echarts.common.min.js",
+    "tables": "templates/tables.js",
+    "charts": "templates/charts.js",
+}
 _HTML_ENDPOINTS = 300
 _FENCE = re.compile(r"(`{3,})text")
 
@@ -54,34 +60,47 @@ def render_summary(result: Result, *, artifact_url: str = "", limit: int = 900_0
         artifact_url: where the results folder can be had, or "".
         limit: most bytes of UTF-8; GitHub drops a summary of more than a mebibyte.
     """
-    context = make_context(result, MarkdownNeutral(), Room(failures=200, log_lines=400), artifact_url)
+    context = make_context(result, MarkdownNeutral(), Room(failures=200, log_lines=400, pictures=12), artifact_url)
     return _fit(context, "summary.md.j2", lambda text: len(text.encode()) <= limit)
 
 
 def render_html(result: Result) -> str:
     """The whole report as one page that needs nothing else."""
     room = Room(deciding=0, reasons=50, failures=500, log_lines=2000, facts=200)
-    context = make_context(result, HtmlNeutral(), room).with_endpoints(_HTML_ENDPOINTS)
-    style, script = (_read(name) for name in ("report.css", "report.js"))
-    policy = (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
-    )
+    neutral = HtmlNeutral()
+    context = make_context(result, neutral, room).with_endpoints(_HTML_ENDPOINTS)
+    style = _read("templates/report.css")
+    scripts = {name: _read(path) for name, path in _SCRIPTS.items()}
     from markupsafe import Markup
 
-    charts = make_charts(result, rank_endpoints(result))
-    template = _environment(escaping=True).get_template("report.html.j2")
-    inline = {"style": Markup(style), "script": Markup(script)}  # noqa: S704 (our own files)
-    return str(template.render(run=context, charts=charts, policy=policy, **inline))
+    page = _environment(escaping=True).get_template("report.html.j2")
+    return str(
+        page.render(
+            run=context,
+            charts=make_charts(result, neutral, _HTML_ENDPOINTS),
+            choices=make_choices(context.figures.rows, compared=context.figures.has_baseline),
+            groups_of=groups_of,
+            policy=_policy(style, scripts.values()),
+            style=Markup(style),  # noqa: S704 (our own file)
+            scripts={name: Markup(script) for name, script in scripts.items()},  # noqa: S704 (ours, and the library's)
+        )
+    )
+
+
+def _policy(style: str, scripts: Iterable[str]) -> str:
+    """Nothing from the network, and of what is in the page only these very texts run."""
+    allowed = " ".join(map(_hash, scripts))
+    return f"default-src 'none'; style-src {_hash(style)}; script-src {allowed}; base-uri 'none'; form-action 'none'"
 
 
 def _fit(context: Context, template: str, fits: Callable[[str], bool]) -> str:
-    """The text with as many endpoints in its folded tables as fit, found by halving."""
+    """The text with as many rows in its folded tables as fit, found by halving."""
     page = _environment(escaping=False).get_template(template)
 
-    def write(endpoints: int) -> str:
-        return _tidy(page.render(run=context.with_endpoints(endpoints)))
+    def write(rows: int) -> str:
+        return _tidy(page.render(run=context.with_rows(rows)))
 
-    most = len(context.figures.all_places)
+    most = len(context.figures.rows)
     whole = write(most)
     if fits(whole):
         return whole
@@ -111,7 +130,7 @@ def _environment(*, escaping: bool) -> Any:  # noqa: ANN401 (jinja2 is only impo
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(_HERE / "templates"),
         autoescape=escaping,  # noqa: S701 (Markdown has no such escaping: `neutral` does it, and a property test attacks it)
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -121,7 +140,7 @@ def _environment(*, escaping: bool) -> Any:  # noqa: ANN401 (jinja2 is only impo
 
 
 def _read(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
+    return (_HERE / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

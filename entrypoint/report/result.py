@@ -1,5 +1,6 @@
 """`results/result.json`: everything a report shows, and all that later commands need. Its schema is versioned."""
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from entrypoint.measurement.model import Measurement, Value
 from entrypoint.settings.model import CommentMode
 
 _LARGEST = 50 * 1024 * 1024
+_REMEDY = "Name the folder that `ml-loadtest run --out` wrote."
 
 
 class Look(Value):
@@ -58,6 +60,37 @@ class Environment(Value):
     service: dict[str, str] = {}
 
 
+class Stretch(Value):
+    """A stretch of the run on one target, for drawing.
+
+    Attributes:
+        begin_s, end_s: seconds since the measured window began; before it, negative.
+        target: whose service had the load: `candidate` or `base`; "" where there is only one.
+        kind: `warm-up`, `lead-in`, `measured` or `drain`.
+        label: what is written on it, where its kind says too little: the level of load of a stage.
+    """
+
+    begin_s: float
+    end_s: float
+    target: str
+    kind: str
+    label: str = ""
+
+
+class Usage(Value):
+    """What one service used during the run, for drawing.
+
+    Attributes:
+        target: whose service it is, "" where there is only one target.
+        service: its name in the compose file.
+        samples: [second since the measured window began, CPU in cores, memory in MiB]; None where it could not be read.
+    """
+
+    target: str
+    service: str
+    samples: tuple[tuple[float, float | None, float | None], ...]
+
+
 class Result(Value):
     """A whole run.
 
@@ -69,6 +102,9 @@ class Result(Value):
         changes: every endpoint and metric.
         measurement: None if nothing could be measured.
         looks: decision points, the last one last.
+        stretches: the run in order of time, where it has more parts than one warm-up and one window.
+        usage: what the services used, where it was sampled.
+        baseline_quantiles: by endpoint, the baseline's response times in ms by probability, where they were kept.
         timing: seconds spent in each stage.
         comment: when a pull request comment is wanted.
         reproduce: the command that makes the same run on another machine.
@@ -90,12 +126,20 @@ class Result(Value):
     compared: Compared
     measurement: Measurement | None = None
     looks: tuple[Look, ...] = ()
+    stretches: tuple[Stretch, ...] = ()
+    usage: tuple[Usage, ...] = ()
+    baseline_quantiles: dict[str, dict[str, float]] = {}
     environment: Environment
     timing: dict[str, float] = {}
     comment: CommentMode = CommentMode.ALWAYS
     reproduce: str = ""
     problem: str = ""
     log: str = ""
+
+    @property
+    def artifact_name(self) -> str:
+        """`ml-loadtest-<suite>`, in characters that an artifact may have."""
+        return "ml-loadtest-" + (re.sub(r"[^A-Za-z0-9._-]+", "-", self.suite).strip("-")[:80] or "default")
 
     @property
     def regressions(self) -> int:
@@ -110,20 +154,32 @@ def read_result(folder: Path) -> Result:
         SettingsError: if there is none that this version can read.
     """
     path = folder / "result.json" if folder.is_dir() else folder
-    remedy = "Name the folder that `ml-loadtest run --out` wrote."
     try:
+        # A link could lead anywhere: results may have been unpacked from somebody else's archive.
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise SettingsError(f"`{path}` is no regular file.", remedy=_REMEDY)
         if path.stat().st_size > _LARGEST:
-            raise SettingsError(f"`{path}` is too large to be a result.", remedy=remedy)
-        return Result.model_validate_json(path.read_text(encoding="utf-8"))
+            raise SettingsError(f"`{path}` is too large to be a result.", remedy=_REMEDY)
+        return parse_result(path.read_bytes(), str(path))
     except FileNotFoundError:
-        raise SettingsError(f"There is no result at `{path}`.", remedy=remedy) from None
+        raise SettingsError(f"There is no result at `{path}`.", remedy=_REMEDY) from None
+    except OSError as error:
+        raise SettingsError(f"`{path}` cannot be read: {error}.", remedy=_REMEDY) from error
+
+
+def parse_result(content: bytes, name: str) -> Result:
+    """The result in a file's content.
+
+    Raises:
+        SettingsError: if it is none that this version can read.
+    """
+    try:
+        return Result.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        what = f"`{path}` is not a result of this version: `{where}`: {first['msg'].lower()}."
-        raise SettingsError(what, remedy=remedy) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"`{path}` cannot be read: {error}.", remedy=remedy) from error
+        what = f"`{name}` is not a result of this version: `{where}`: {first['msg'].lower()}."
+        raise SettingsError(what, remedy=_REMEDY) from error
 
 
 def write_result(folder: Path, result: Result) -> None:

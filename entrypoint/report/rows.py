@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from entrypoint.judgement.model import Change, Status
 from entrypoint.judgement.wording import figure, interval, percent
 from entrypoint.measurement.metrics import METRICS, Direction
+from entrypoint.report.cells import sortable
 from entrypoint.report.neutral import Neutral, glue, tight
 
 # Worst first; what comes before UNCHANGED is worth a reader's time.
 _WORDS = {
     Status.OVER_LIMIT: ("❌", "over limit"),
     Status.REGRESSED: ("❌", "regressed"),
-    Status.UNRESOLVED: ("❔", "unresolved"),
-    Status.MISSING: ("❔", "missing"),
+    Status.UNRESOLVED: ("❓", "unresolved"),
+    Status.MISSING: ("❓", "missing"),
     Status.IMPROVED: ("✅", "improved"),
     Status.NEW: ("", "new"),
     Status.TOO_FEW: ("", "too few requests"),
@@ -35,11 +36,14 @@ class Row:
     Attributes:
         number: position among the result's changes.
         trend: the baseline's runs and this one as a sparkline, "" where there are fewer than two.
+        runs: the same runs in figures, without this one.
         interval: where the true change lies.
         allowed: threshold, floor and limit.
         could_see: the smallest change towards worse that this run would have seen.
         sign, result: the status as a character and in words, with what must be known to read it.
         status: the status as one word, for styling.
+        gated: whether it takes part in the verdict.
+        interest: sorts what a reader cares about to the front.
         values: baseline, candidate, change, threshold and resolution as numbers to sort by; "" where there is none.
     """
 
@@ -47,6 +51,7 @@ class Row:
     endpoint: str
     metric: str
     trend: str
+    runs: str
     baseline: str
     now: str
     change: str
@@ -56,6 +61,8 @@ class Row:
     sign: str
     result: str
     status: str
+    gated: bool
+    interest: tuple[int, float]
     values: tuple[str, ...]
 
 
@@ -66,17 +73,20 @@ def make_row(number: int, change: Change, neutral: Neutral) -> Row:
         endpoint=neutral.cell(change.endpoint),
         metric=_label(change, neutral),
         trend=_trend(change),
+        runs=_runs(change, neutral),
         baseline=_figure(change.baseline, change, neutral),
         now=_figure(change.candidate, change, neutral),
         change=tight(percent(change.change)) if _finite(change.change) else "",
-        interval=tight(interval(change)) if change.interval and all(map(math.isfinite, change.interval)) else "",
+        interval=_interval(change),
         allowed=_allowed(change, neutral) if change.gated or change.status is Status.TOO_FEW else "",
         could_see=tight(percent(change.resolution)) if _finite(change.resolution) else "",
         sign=_WORDS[change.status][0],
         result=_result(change, neutral),
         status=change.status.value,
+        gated=change.gated,
+        interest=interest(change),
         values=tuple(
-            map(_sortable, (change.baseline, change.candidate, change.change, change.threshold, change.resolution))
+            map(sortable, (change.baseline, change.candidate, change.change, change.threshold, change.resolution))
         ),
     )
 
@@ -127,6 +137,18 @@ def _trend(change: Change) -> str:
     return sparkline((*history, now), spread)
 
 
+def _runs(change: Change, neutral: Neutral) -> str:
+    """The runs that the sparkline draws before this one, the oldest first."""
+    history = [value for value in change.history if math.isfinite(value)][1 - _MOST_RUNS :]
+    return ", ".join(_figure(value, change, neutral) for value in history)
+
+
+def _interval(change: Change) -> str:
+    if not change.interval or not all(map(math.isfinite, change.interval)):
+        return ""
+    return interval(change).replace(" ", "\u00a0")
+
+
 def _label(change: Change, neutral: Neutral) -> str:
     return METRICS[change.metric].label if change.metric in METRICS else neutral.cell(change.metric)
 
@@ -161,9 +183,3 @@ def _result(change: Change, neutral: Neutral) -> str:
 
 def _finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
-
-
-def _sortable(value: float | None) -> str:
-    if value is None or math.isnan(value):
-        return ""
-    return f"{value:.6g}"

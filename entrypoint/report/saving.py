@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from entrypoint.errors import ExitCode, LoadTestError
 from entrypoint.report.render import render
 from entrypoint.report.result import Result, write_result
 
@@ -12,7 +13,22 @@ def save(result: Result, folder: Path) -> Result:
 
     Returns:
         the result with what rendering took in its `timing`.
+
+    Raises:
+        LoadTestError: if the folder cannot be written to.
     """
+    try:
+        return _save(result, folder)
+    except OSError as error:
+        raise LoadTestError(
+            f"The results could not be written to `{folder}`: {error.strerror}.",
+            cause=f"The verdict was {result.verdict.value}: {result.reasons[0].text}" if result.reasons else "",
+            remedy="Make room there, or name another place with `--out`.",
+            exit_code=ExitCode.NOTHING_ASSERTED,
+        ) from error
+
+
+def _save(result: Result, folder: Path) -> Result:
     write_result(folder, result)
     began = time.monotonic()
     render(result, folder)

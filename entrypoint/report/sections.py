@@ -1,12 +1,14 @@
 """The small parts of a report, each from its part of the result: facts, failures, checks, conditions."""
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from entrypoint.judgement.wording import figure
 from entrypoint.measurement.model import Measurement
-from entrypoint.report.neutral import Neutral
-from entrypoint.report.result import Result
+from entrypoint.report.neutral import Neutral, tight
+from entrypoint.report.result import Result, Usage
 
 _HEX = re.compile(r"[0-9a-f]{7,64}")
 
@@ -39,6 +41,66 @@ class Checked:
     ok: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one service used in the measured window; "" where it was not sampled.
+
+    Attributes:
+        each: CPU time for each request of the whole load.
+        mean, peak: cores.
+        memory: the most at any time.
+    """
+
+    service: str
+    each: str
+    mean: str
+    peak: str
+    memory: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One stage of several.
+
+    Attributes:
+        level: the load in words.
+        recovery: how long response times stayed high after the load had fallen; "" where it had not.
+        note: why the stage has no rows, "" if it has.
+    """
+
+    level: str
+    requests: str
+    failed: str
+    rate: str
+    p50: str
+    p95: str
+    recovery: str
+    note: str
+
+
+def levels(measurement: Measurement | None, neutral: Neutral) -> list[Level]:
+    """The stages of a run that had several, in order."""
+    return [
+        Level(
+            level=neutral.cell_prose(stage.label),
+            requests=f"{stage.requests:,}",
+            failed=f"{stage.failures:,}",
+            rate=f"{stage.rate:,.1f}/s",
+            p50=figure(stage.p50_ms, "ms"),
+            p95=figure(stage.p95_ms, "ms"),
+            recovery=_recovery(stage.recovery_s),
+            note="" if stage.ok else neutral.cell_prose(f"not counted: {stage.text}"),
+        )
+        for stage in (measurement.stages if measurement else ())
+    ]
+
+
+def _recovery(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{seconds:g} s" if math.isfinite(seconds) else "not within the stage"
+
+
 def facts(result: Result, neutral: Neutral) -> Iterable[Part]:
     """What was compared with what, under which load, where."""
     compared, measurement = result.compared, result.measurement
@@ -46,6 +108,7 @@ def facts(result: Result, neutral: Neutral) -> Iterable[Part]:
         yield Part(label="Compared with", text=neutral.prose(compared.against))
     elif measurement and compared.with_ == "none":
         yield Part(label="Compared with", text=neutral.prose("nothing; absolute limits alone"))
+    yield Part(label="Machine", text=neutral.name(result.environment.machine))
     if measurement:
         requests = sum(found.requests for found in measurement.endpoints.values())
         failures = sum(found.failures for found in measurement.endpoints.values())
@@ -55,13 +118,15 @@ def facts(result: Result, neutral: Neutral) -> Iterable[Part]:
         )
         yield Part(label="Load", text=neutral.prose(measurement.plan_text))
         yield Part(label="Measured", text=neutral.prose(counted))
-    yield Part(label="Machine", text=neutral.name(result.environment.machine))
 
 
 def caveats(result: Result) -> list[str]:
     """What weakens the comparison."""
     said = list(result.compared.caveats[:8])
-    if result.measurement and not result.measurement.warm:
+    stages = result.measurement.stages if result.measurement else ()
+    if ended := next((stage for stage in stages if not stage.ok), None):
+        said.append(f"The stages end before {ended.label}, which the load generator could not drive: {ended.text}")
+    if result.measurement and result.measurement.endpoints and not result.measurement.warm:
         said.append("Response times were not flat yet when the measured window began; a longer `warm-up` may help.")
     return said
 
@@ -93,6 +158,30 @@ def checks(measurement: Measurement | None, neutral: Neutral) -> list[Checked]:
     ]
 
 
+def costs(result: Result, neutral: Neutral) -> list[Cost]:
+    """What each service used in the measured window, as far as it was sampled."""
+    if result.measurement is None:
+        return []
+    requests = sum(found.requests for found in result.measurement.endpoints.values())
+    return [_cost(usage, result.measurement.window_s, requests, neutral) for usage in result.usage if usage.samples]
+
+
+def _cost(usage: Usage, window_s: float, requests: int, neutral: Neutral) -> Cost:
+    inside = [sample for sample in usage.samples if 0 <= sample[0] <= window_s]
+    cpu = [cores for _, cores, _ in inside if cores is not None and math.isfinite(cores)]
+    memory = [mib for _, _, mib in inside if mib is not None and math.isfinite(mib)]
+    mean = sum(cpu) / len(cpu) if cpu else None
+    each = 1000 * mean * window_s / requests if mean is not None and requests else None
+    target = f" of the {usage.target}" if usage.target else ""
+    return Cost(
+        service=neutral.cell(f"{usage.service}{target}"),
+        each=tight(figure(each, "ms")) if each is not None else "",
+        mean=f"{mean:.2f} cores" if mean is not None else "",
+        peak=f"{max(cpu):.2f} cores" if cpu else "",
+        memory=f"{max(memory):,.0f} MiB" if memory else "",
+    )
+
+
 def environment(result: Result, neutral: Neutral, most: int) -> list[Part]:
     """The conditions that must be known to believe, repeat or accept the run; at most so many of the service's own."""
     where = result.environment
@@ -111,7 +200,7 @@ def environment(result: Result, neutral: Neutral, most: int) -> list[Part]:
     }
     ours = [Part(label=label, text=neutral.cell(text)) for label, text in named.items() if text]
     versions = where.versions or (result.measurement.versions if result.measurement else {})
-    theirs = [*versions.items(), *where.service.items()]
+    theirs = [*versions.items(), *((label, text) for label, text in where.service.items() if label not in named)]
     return ours + [Part(label=neutral.cell(label), text=neutral.cell(text)) for label, text in theirs][:most]
 
 

@@ -122,3 +122,10 @@ def test_the_machine_s_fingerprint_is_stable_and_a_job_is_one_occasion():
     assert "cores" in provenance.machine()
     assert provenance.occasion(Runner(run_id="7", attempt="2", job="perf")) == "7-2-perf"
     assert provenance.occasion(Runner()) == provenance.occasion(Runner())
+
+
+def test_each_job_of_a_matrix_is_an_occasion_of_its_own():
+    """They share a name and a run, and nothing else: each has a machine to itself."""
+    jobs = [Runner(run_id="9", attempt="1", job="measure", matrix=(leg,)) for leg in ("1", "2")]
+
+    assert [provenance.occasion(job) for job in jobs] == ["9-1-measure-1", "9-1-measure-2"]

@@ -14,8 +14,10 @@ from entrypoint.judgement.significance import (
     more_than_baseline,
     more_than_limit,
     noise_between_occasions,
+    occasions_to_tell,
     predict,
     t_quantile,
+    time_to_tell,
 )
 from entrypoint.judgement.thresholds import matches
 from entrypoint.measurement.model import EndpointMeasurement
@@ -51,6 +53,51 @@ def test_near_the_threshold_a_row_is_neither_accused_nor_acquitted():
 
     assert change.status is Status.UNRESOLVED
     assert change.interval[0] < change.threshold < change.interval[1]
+
+
+def test_an_unresolved_row_says_how_many_occasions_would_resolve_it():
+    noisy = [10.0 * factor for factor in (0.9, 1.1, 0.95, 1.05, 1.0)]
+    rows, _ = judged(measurement(p50=9.4), group(*({"p50": p50} for p50 in noisy)))
+    unsure = rows["GET /", "p50"]
+    assert unsure.status is Status.UNRESOLVED
+    assert 5 < unsure.occasions_to_tell <= 20
+
+    # The same noise on that many occasions: the five values again and again have it.
+    spread = stats.tstd([math.log(p50) for p50 in noisy])
+    count = unsure.occasions_to_tell
+    half = stats.t.ppf(1 - 0.01 / 3, count - 1) * spread * math.sqrt(1 + 1 / count)
+    assert math.log1p(unsure.change) + half < math.log(1.25)
+    assert rows["GET /", "p95"].occasions_to_tell is None
+
+
+def test_no_number_of_occasions_resolves_a_row_at_its_threshold():
+    assert judged(measurement(p50=12.4), group(*STEADY))[0]["GET /", "p50"].occasions_to_tell is None
+    assert occasions_to_tell(0.3, 0.2, 0.5, 0.0, 0.01, range(5, 21)) is None
+    assert occasions_to_tell(0.3, 0.2, 0.05, 0.0, 0.01, range(5, 21)) == 5
+
+
+def test_too_few_requests_say_how_much_longer_would_be_enough():
+    rows, _ = judged(measurement(requests=65, p95=None), group(*STEADY, requests=140))
+    assert rows["GET /", "p95"].time_to_tell == 2
+    assert rows["GET /", "p50"].time_to_tell is None
+
+
+def test_failures_in_doubt_say_how_much_longer_would_tell():
+    change = judged(measurement(requests=100, failures=2), None)[0]["GET /", "failures"]
+    assert change.status is Status.UNRESOLVED
+    n = change.time_to_tell
+    assert more_than_limit(n * 2, n * 100, 0.01) <= 0.01 < more_than_limit((n - 1) * 2, (n - 1) * 100, 0.01)
+    assert time_to_tell(1, 100, 0.01, 0.01) is None
+
+
+def test_the_baseline_s_quantiles_are_made_as_its_metrics_are():
+    runs = [
+        run.model_copy(update={"endpoints": {"GET /": found.model_copy(update={"quantiles": {"0.5": p50, "1": 50.0}})}})
+        for p50, run in zip((8.0, 12.5), group({}, {}).runs, strict=True)
+        for found in run.endpoints.values()
+    ]
+    _, comparison = judged(measurement(), group({}, {}).model_copy(update={"runs": tuple(runs)}))
+    assert comparison.quantiles == {"GET /": {"0.5": pytest.approx(10.0), "1": pytest.approx(50.0)}}
 
 
 def test_a_change_below_the_floor_is_no_change():

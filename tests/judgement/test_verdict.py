@@ -101,7 +101,7 @@ def test_rows_of_failures_alone_are_no_comparison():
 def test_the_reason_says_what_happened_in_figures():
     text = verdict(Status.REGRESSED).reasons[0].text
 
-    assert text == "p50 of GET / rose from 10.0 ms to 15.0 ms (+50 %, +40 % to +60 %)."
+    assert text == "p50 of GET / rose from 10.0 ms to 15.0 ms (+50 %, ± 10 %)."
 
 
 def test_nothing_measured_is_invalid():

@@ -7,7 +7,7 @@ from entrypoint.judgement.model import Change, Outcome, Reason, Status
 from entrypoint.judgement.wording import sentence
 from entrypoint.measurement.metrics import METRICS
 from entrypoint.measurement.model import Check, EndpointMeasurement, FailureKind, Measurement
-from entrypoint.report.result import Compared, Environment, Look, Result
+from entrypoint.report.result import Compared, Environment, Look, Result, Usage
 
 AGAINST = "8 runs on 6 occasions, the newest of commit 1f0c2aa of 2026-11-18 (3 days ago)"
 MACHINE = "AMD EPYC 7763 64-Core Processor, 4 cores, 512 KB [3fa9c1]"
@@ -73,19 +73,28 @@ def replaced(changes: Iterable[Change], *new: Change) -> tuple[Change, ...]:
     return tuple(by_key.get((row.endpoint, row.metric), row) for row in changes)
 
 
-def endpoint(p50: float, requests: int = 1204, outcomes: dict[str, int] | None = None) -> EndpointMeasurement:
+def endpoint(
+    p50: float, requests: int = 1204, outcomes: dict[str, int] | None = None, tail: float = 1.0
+) -> EndpointMeasurement:
+    """One endpoint; `tail` stretches all from p95 on."""
     outcomes = outcomes or {"ok": requests}
     failures = sum(count for outcome, count in outcomes.items() if outcome not in ("ok", "expected rejection"))
     bad = failures / requests
     ladder = {"0.05": 0.8, "0.1": 0.84, "0.25": 0.92, "0.5": 1.0, "0.75": 1.15, "0.9": 1.32, "0.95": 1.47, "0.99": 2.05}
     ladder |= {"0.999": 3.4, "1": 4.2}
-    quantiles = {p: p50 * shape if float(p) <= 1 - bad else math.inf for p, shape in ladder.items()}
+    times = {p: p50 * shape * (tail if float(p) >= 0.95 else 1.0) for p, shape in ladder.items()}
+    quantiles = {p: ms if float(p) <= 1 - bad else math.inf for p, ms in times.items()}
     metrics = {"p50": quantiles["0.5"], "p95": quantiles["0.95"], "failures": bad}
     return EndpointMeasurement(
         requests=requests, failures=failures, outcomes=outcomes, metrics=metrics, quantiles=quantiles
     )
 
 
+def quiet_endpoints() -> dict[str, EndpointMeasurement]:
+    return {name: endpoint(p50) for name, p50 in ENDPOINTS.items()}
+
+
+QUANTILES = {name: found.quantiles for name, found in quiet_endpoints().items()}
 CHECKS = (
     Check(name="complete", value=1, limit=1, unit="", ok=True, text="The plan was carried out to its end."),
     Check(
@@ -106,7 +115,7 @@ def measurement(
     checks: Sequence[Check] = CHECKS,
     seconds: int = 60,
 ) -> Measurement:
-    endpoints = {name: endpoint(p50) for name, p50 in ENDPOINTS.items()} if endpoints is None else endpoints
+    endpoints = quiet_endpoints() if endpoints is None else endpoints
     started = sum(found.requests for found in endpoints.values()) + 88
     failing = sum(kind.count for kind in failures) / 60
     return Measurement(
@@ -131,6 +140,7 @@ def _second(second: int, failing: float) -> tuple[float | None, ...]:
     return (float(second), round(60 * wobble), round(failing * wobble), 41.2 * wobble, 41.2 * wobble * tail)
 
 
+USED = tuple((float(s), 0.9 + 0.2 * math.sin(s), 310 + s / 4 if s != 7 else None) for s in range(-10, 60))
 ENVIRONMENT = Environment(
     machine=MACHINE,
     launcher="compose",
@@ -161,8 +171,13 @@ def result(verdict: Outcome, changes: Sequence[Change] = (), reasons: Sequence[R
         "suite": "recommender",
         "exit_code": {Outcome.REGRESSION: 1, Outcome.LIMIT_EXCEEDED: 1, Outcome.INVALID: 3}.get(verdict, 0),
         "compared": Compared(
-            with_="committed", against=AGAINST, rows=gated, alpha=0.01 / max(1, gated), oldest="90ab12c of 2026-09-02"
+            with_="committed",
+            against=AGAINST,
+            rows=gated,
+            alpha=0.01 / max(1, gated),
+            oldest="90ab12c of 2026-09-02",
         ),
+        "baseline_quantiles": QUANTILES,
         "measurement": measurement(),
         "looks": (Look(look=1, measured_s=60, unresolved=0),),
         "environment": ENVIRONMENT,
@@ -190,16 +205,19 @@ def regression() -> Result:
     worse = change("GET /predict", "p95", Status.REGRESSED, 95.4, before=60.6, half=0.06)
     also = change("GET /predict", "p50", Status.REGRESSED, 58.0, before=41.2, half=0.04)
     changes = replaced(all_quiet(), also, worse)
-    return result(Outcome.REGRESSION, changes, reasons_of([worse, also], Status.REGRESSED))
+    found = measurement(quiet_endpoints() | {"GET /predict": endpoint(58.0, tail=95.4 / 58.0 / 1.47)})
+    return result(Outcome.REGRESSION, changes, reasons_of([worse, also], Status.REGRESSED), measurement=found)
 
 
 def improvement() -> Result:
     better = change("POST /recommend", "p50", Status.IMPROVED, 44.1, before=63.7, half=0.05)
-    return result(Outcome.IMPROVEMENT, replaced(all_quiet(), better), reasons_of([better], Status.IMPROVED))
+    found = measurement(quiet_endpoints() | {"POST /recommend": endpoint(44.1, tail=63.7 / 44.1)})
+    changes = replaced(all_quiet(), better)
+    return result(Outcome.IMPROVEMENT, changes, reasons_of([better], Status.IMPROVED), measurement=found)
 
 
 def inconclusive() -> Result:
-    unsure = change("GET /predict", "p95", Status.UNRESOLVED, 72.8, before=60.6, half=0.55)
+    unsure = change("GET /predict", "p95", Status.UNRESOLVED, 72.8, before=60.6, half=0.55, occasions_to_tell=9)
     gone = change(
         "DELETE /cart",
         "p50",
@@ -207,6 +225,7 @@ def inconclusive() -> Result:
         None,
         note="the baseline has this endpoint, the candidate was never asked for it",
     )
+    found = measurement(quiet_endpoints() | {"GET /predict": endpoint(41.8, tail=72.8 / 41.8 / 1.47)})
     changes = (*replaced(all_quiet(), unsure), gone)
     caveat = (
         "The baseline was measured on 2 occasions; below 5 the noise between occasions is partly assumed, and wide, so that "
@@ -214,11 +233,12 @@ def inconclusive() -> Result:
     )
     against = "3 runs on 2 occasions, the newest of commit 1f0c2aa of 2026-11-20 (1 day ago)"
     compared = Compared(
-        with_="committed", against=against, rows=9, alpha=0.0011, caveats=(caveat,), oldest="1f0c2aa of 2026-11-19"
-    )
+        with_="committed", against=against, rows=9, alpha=0.0011, caveats=(caveat,), oldest="1f0c2aa of 2026-11-19",
+    )  # fmt: skip
     return result(
-        Outcome.INCONCLUSIVE, changes, reasons_of([unsure, gone], Status.UNRESOLVED, Status.MISSING), compared=compared
-    )
+        Outcome.INCONCLUSIVE, changes, reasons_of([unsure, gone], Status.UNRESOLVED, Status.MISSING), compared=compared,
+        measurement=found,
+    )  # fmt: skip
 
 
 def not_ready() -> Result:
@@ -251,7 +271,7 @@ def no_baseline() -> Result:
     changes = [row for name, p50 in ENDPOINTS.items() for row in rows(name, p50, compared=False)]
     reasons = [Reason(code="no-baseline", text="There is no baseline yet, so nothing could be compared.")]
     compared = Compared(with_="committed", rows=3, alpha=0.0033)
-    return result(Outcome.NO_BASELINE, changes, reasons, compared=compared)
+    return result(Outcome.NO_BASELINE, changes, reasons, compared=compared, baseline_quantiles={})
 
 
 def many_endpoints(count: int = 60) -> Result:
@@ -285,13 +305,13 @@ def failing_service() -> Result:
             message="no answer within 10 s, token=***",
         ),
     ]  # fmt: skip
-    endpoints = {name: endpoint(p50) for name, p50 in ENDPOINTS.items()}
-    endpoints["POST /recommend"] = endpoint(63.7, 1204, outcomes)
+    endpoints = quiet_endpoints() | {"POST /recommend": endpoint(63.7, 1204, outcomes)}
     killed = Reason(
         code="service-restarted", text="Service `api` was restarted 2 times during the run, last with exit code 137."
     )
     reasons = [*reasons_of([over], Status.OVER_LIMIT), killed, *reasons_of([late], Status.REGRESSED)]
-    return result(Outcome.LIMIT_EXCEEDED, changes, reasons, measurement=measurement(endpoints, failures))
+    used = (Usage(target="", service="api", samples=USED),)
+    return result(Outcome.LIMIT_EXCEEDED, changes, reasons, measurement=measurement(endpoints, failures), usage=used)
 
 
 HOSTILE = (
@@ -332,6 +352,22 @@ def hostile(names: Sequence[str] = HOSTILE) -> Result:
         problem=text,
         log="\n".join(names),
         reproduce=f"ml-loadtest run --config '{text}'",
+        usage=tuple(Usage(target=name, service=name, samples=USED[:3]) for name in names),
+    )
+
+
+def matrix() -> Result:
+    """One of several jobs on one pull request; what its name holds tells it apart from the others."""
+    worse = change("POST /recommend", "p50", Status.REGRESSED, 92.1, before=63.7, half=0.06)
+    changes = replaced(all_quiet(), worse)
+    return result(
+        Outcome.REGRESSION,
+        changes,
+        reasons_of([worse], Status.REGRESSED),
+        suite="loadtest (3.12, large)",
+        usage=(Usage(target="", service="api", samples=USED),),
+        reproduce="ml-loadtest run --config loadtest.yml --suite 'loadtest (3.12, large)'",
+        measurement=measurement(quiet_endpoints() | {"POST /recommend": endpoint(92.1, tail=63.7 / 92.1)}),
     )
 
 
@@ -346,4 +382,5 @@ CASES = {
     "many-endpoints": many_endpoints,
     "failing-service": failing_service,
     "hostile-names": hostile,
+    "matrix": matrix,
 }
