@@ -21,7 +21,7 @@ def of_result(result: Result, folder: Path) -> Announcement:
         "regressions": str(result.regressions),
         "result": str(folder / "result.json"),
         "report": str(folder / "report.html"),
-        "artifact-name": artifact_name(result.suite),
+        "artifact-name": result.artifact_name,
     }
     sentences = [result.problem] if result.problem else [reason.text for reason in result.reasons]
     return Announcement(
@@ -37,8 +37,3 @@ def of_error(error: LoadTestError) -> Announcement:
     return Announcement(
         title="ml-loadtest", tone=Tone.ERROR, sentences=[str(error)], summary=summary, outputs={}, log=error.log
     )
-
-
-def artifact_name(suite: str) -> str:
-    """`ml-loadtest-<suite>`, in characters that an artifact may have."""
-    return "ml-loadtest-" + (re.sub(r"[^A-Za-z0-9._-]+", "-", suite).strip("-")[:80] or "default")

@@ -4,6 +4,7 @@ import dataclasses
 
 from entrypoint.baseline.file import read_baseline, write_baseline
 from entrypoint.commands.accept import accept, fingerprint_of
+from entrypoint.commands.recording import record
 from entrypoint.console import Console
 from entrypoint.errors import ExitCode, LoadTestError
 from entrypoint.judgement.comparison import compare
@@ -30,6 +31,7 @@ def calibrate(settings: Settings, console: Console, *, count: int, replace: bool
         console.say(f"calibration run {number} of {count}")
         result = run(_for_run(settings, number), console)
         save(result, settings.out / f"calibrate-{number}")
+        record(result, settings, console.say)
         _refuse_worthless(result, number)
         if replace and number == 1:
             _forget(settings, result)

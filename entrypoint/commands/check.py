@@ -5,6 +5,7 @@ from entrypoint.baseline.file import read_baseline
 from entrypoint.console import Console
 from entrypoint.load import plan
 from entrypoint.measurement.metrics import METRICS
+from entrypoint.service.url import shown
 from entrypoint.settings.model import CompareWith, Service
 from entrypoint.settings.plausible import refuse_impossible
 from entrypoint.settings.quantities import show_duration
@@ -21,10 +22,10 @@ def check(settings: Settings, console: Console) -> None:
     load = settings.config.load
     load_plan = plan.make_plan(load, ())
     ramp = load_plan.users / load_plan.spawn_rate
-    shortest, longest = ramp + load.warm_up.min_s + load.duration_s, ramp + load.warm_up.max_s + load.duration_s
+    shortest, longest = ramp + load.warm_up.min_s + load.measured_s, ramp + load.warm_up.max_s + load.measured_s
     console.say(f"suite       {settings.suite}")
     console.say(f"service     {_describe(settings.config.service)}")
-    console.say(f"load        {plan.describe(load_plan)}, from {load.locustfile}")
+    console.say(f"load        {plan.describe(load)}, from {load.locustfile}")
     console.say(f"compare     {_compared(settings)}")
     console.say(
         f"takes       {show_duration(round(shortest))} to {show_duration(round(longest))}, plus the service's own start"
@@ -41,7 +42,7 @@ def _describe(service: Service) -> str:
     if service.compose_file:
         files = ", ".join(path.name for path in service.compose_file)
         return f"compose, {files}, {service.service} on port {service.port}"
-    return f"process, {service.command}" if service.command else f"running at {service.url}"
+    return f"process, {service.command}" if service.command else f"running at {shown(service.url)}"
 
 
 def _compared(settings: Settings) -> str:

@@ -51,6 +51,7 @@ def compare_folders(base: Path, candidate: Path) -> Result:
         update={
             "tool_version": __version__, "verdict": verdict.outcome, "exit_code": verdict.exit_code,
             "reasons": verdict.reasons, "changes": comparison.changes, "compared": compared,
+            "baseline_quantiles": comparison.quantiles,
         }
     )  # fmt: skip
 

@@ -8,18 +8,23 @@ within a deadline.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from entrypoint.publish.marker import carries
 from entrypoint.publish.refusals import Trouble
-from entrypoint.settings.runner import Runner
+from entrypoint.settings.runner import MeasuredRun, Runner
 
 if TYPE_CHECKING:
     from github import Github
+    from github.Artifact import Artifact
+    from github.CheckRun import CheckRun
     from github.IssueComment import IssueComment
     from github.PullRequest import PullRequest
+    from github.Repository import Repository
+    from github.WorkflowRun import WorkflowRun
+    from requests import Response
 
 _INSTALLATION = "ghs_"  # tokens of GitHub Apps, Actions among them, which have no GET /user
 
@@ -56,7 +61,7 @@ def connected(runner: Runner, timeout_s: int) -> Iterator[Github]:
 def identity(github: Github, token: str) -> Identity:
     """Who the token speaks for.
 
-    An App's token cannot ask. It is taken for that of Actions; `create` corrects us if it is another App's.
+    An App's token cannot ask. It is taken for that of Actions; `create_comment` tells if it is another App's.
     """
     from github import GithubException
 
@@ -72,52 +77,140 @@ def identity(github: Github, token: str) -> Identity:
         raise
 
 
-def pull_request(github: Github, runner: Runner) -> PullRequest | None:
-    """The pull request this run belongs to. A push has one where an open one ends with its commit."""
+def find_pull_request(github: Github, runner: Runner) -> PullRequest | None:
+    """The pull request that the measured commit belongs to, or None.
+
+    Without one in the event it is an open one that ends with the commit. Under `workflow_run` it is looked for by repository
+    and branch of the run's head commit, as GitHub names them, and may have gone on since.
+    """
     repository = github.get_repo(runner.repository)
     if runner.pull_request is not None:
         return repository.get_pull(runner.pull_request)
+    if runner.measured:
+        return _of_run(repository, runner.measured)
     pulls = repository.get_commit(runner.sha).get_pulls()
     return next((pull for pull in pulls if pull.state == "open" and pull.head.sha == runner.sha), None)
 
 
-def find(pull: PullRequest, mark: str, author: Identity, left_s: Callable[[], float]) -> IssueComment | None:
-    """The oldest comment that carries the marker and was written by this author. GitHub lists the oldest first.
+def _of_run(repository: Repository, run: MeasuredRun) -> PullRequest | None:
+    if not run.repository or not run.branch:
+        return None
+    pulls = repository.get_pulls(state="open", head=f"{run.repository.split('/')[0]}:{run.branch}")
+    # An owner may have several forks, and a deleted one has no repository any more.
+    found = [pull for pull in pulls if pull.head.repo and pull.head.repo.full_name == run.repository]
+    named = [pull for pull in found if pull.number in run.pull_requests]
+    return min(named or found, key=lambda pull: (pull.head.sha != run.sha, pull.number), default=None)
+
+
+def find_comments(pull: PullRequest, author: Identity, left_s: Callable[[], float]) -> list[IssueComment]:
+    """The comments that carry our marker and were written by this author, the oldest first.
 
     Raises:
         TimeoutError: no time is left, pages may be.
     """
+    found = []
     for comment in pull.get_issue_comments():
-        if _is_by(comment, author) and carries(comment.body or "", mark):
-            return comment
+        if _is_by(comment, author) and carries(comment.body or ""):
+            found.append(comment)
         if left_s() <= 0:
             raise TimeoutError
-    return None
+    return found
 
 
-def create(
-    pull: PullRequest, mark: str, author: Identity, text: str, left_s: Callable[[], float]
-) -> tuple[IssueComment, bool]:
-    """Write a new comment; true says that it is one.
-
-    If GitHub's answer shows that we are not who we thought, and had a comment already, that one is updated instead.
-    """
+def create_comment(pull: PullRequest, text: str) -> tuple[int, Identity | None]:
+    """Write a new comment: its number, and who we are, if GitHub says so."""
     written = pull.create_issue_comment(text)
     if not written.html_url:
         raise ValueError("not a comment")  # a proxy's page with status 200
-    if _is_by(written, author) or not written.user:
-        return written, True
-    earlier = find(pull, mark, Identity(written.user.login, written.user.type), left_s)
-    if earlier is None or earlier.id == written.id:
-        return written, True
-    earlier.edit(text)
-    written.delete()
-    return earlier, False
+    return written.id, Identity(written.user.login, written.user.type) if written.user else None
+
+
+def edit_comment(comment: IssueComment, text: str) -> None:
+    """Write a comment anew. One that another job has deleted meanwhile is left alone: reading back will show that."""
+    with _gone():
+        comment.edit(text)
+
+
+def delete_comment(comment: IssueComment) -> None:
+    """Delete a comment, unless another job has done so."""
+    with _gone():
+        comment.delete()
+
+
+@contextmanager
+def _gone() -> Iterator[None]:
+    from github import UnknownObjectException
+
+    with suppress(UnknownObjectException):
+        yield
 
 
 def _is_by(comment: IssueComment, author: Identity) -> bool:
     # a deleted account's comments have no user
     return bool(comment.user) and Identity(comment.user.login, comment.user.type) == author
+
+
+def create_check_run(github: Github, runner: Runner, name: str, external_id: str) -> None:
+    """A check run in progress on the head commit; it leads to the run's page."""
+    github.get_repo(runner.repository).create_check_run(
+        name, runner.head_sha, details_url=runner.run_url, external_id=external_id, status="in_progress"
+    )
+
+
+def check_runs(github: Github, runner: Runner, external_id: str, left_s: Callable[[], float]) -> list[CheckRun]:
+    """The check runs in progress on the head commit that carry our id: one, or two if GitHub's first answer was lost.
+
+    Raises:
+        TimeoutError: no time is left, pages may be.
+    """
+    found = []
+    commit = github.get_repo(runner.repository).get_commit(runner.head_sha)
+    for check in commit.get_check_runs(status="in_progress", filter="all"):
+        if check.external_id == external_id:
+            found.append(check)
+        if left_s() <= 0:
+            raise TimeoutError
+    return found
+
+
+def artifacts(run: WorkflowRun, left_s: Callable[[], float]) -> list[Artifact]:
+    """What a run has uploaded.
+
+    Raises:
+        TimeoutError: no time is left, pages may be.
+    """
+    found = []
+    for artifact in run.get_artifacts():
+        found.append(artifact)
+        if left_s() <= 0:
+            raise TimeoutError
+    return found
+
+
+def download(runner: Runner, artifact: int, timeout_s: int, chunk: int) -> Iterator[bytes]:
+    """An artifact's archive, so many bytes at a time.
+
+    GitHub answers with the address of a storage that is not its own, and which must not see the token.
+    """
+    import requests
+
+    address = f"{runner.api_url}/repos/{runner.repository}/actions/artifacts/{artifact}/zip"
+    headers = {"Authorization": f"Bearer {runner.token}", "User-Agent": "ml-loadtest"}
+    with requests.get(address, headers=headers, timeout=timeout_s, allow_redirects=False) as answer:
+        storage = answer.headers.get("Location", "")
+        if answer.status_code != 302 or not storage:
+            raise _refusal(answer)
+    with requests.get(storage, headers={"User-Agent": "ml-loadtest"}, timeout=timeout_s, stream=True) as answer:
+        if answer.status_code != 200:
+            raise _refusal(answer)
+        yield from answer.iter_content(chunk)
+
+
+def _refusal(answer: Response) -> Exception:
+    """An answer of no use, as PyGithub would raise it."""
+    from github import GithubException
+
+    return GithubException(answer.status_code, {"message": answer.reason or ""}, dict(answer.headers))
 
 
 def trouble_of(error: Exception) -> Trouble:

@@ -1,20 +1,15 @@
-"""The invisible first line by which a sticky comment is found again."""
+"""The invisible first line by which the sticky comment is found again, and the lines around each load test's part of it."""
 
 import re
-from hashlib import sha256
+
+MARK = "<!-- ml-loadtest:v1 -->"
 
 _MARKER_LIKE = re.compile(r"<!--\s*ml-loadtest:[^\n]*?(?:-->|(?=\n)|\Z)", re.IGNORECASE)
 
 
-def marker(suite: str, workflow: str) -> str:
-    """The first line of the comment that belongs to this suite of this workflow, and to no other."""
-    key = sha256(f"{suite}\0{workflow}".encode("utf-8", "replace")).hexdigest()[:16]
-    return f"<!-- ml-loadtest:v1 key={key} -->"
-
-
-def carries(body: str, mark: str) -> bool:
-    """Whether a comment begins with the marker. Quoted further down, it means nothing."""
-    return body.split("\n", 1)[0].strip() == mark
+def carries(body: str) -> bool:
+    """Whether a comment begins with our marker. Quoted further down, it means nothing."""
+    return body.split("\n", 1)[0].strip() == MARK
 
 
 def without_markers(text: str) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from entrypoint.settings.runner import Runner
 
 PERMISSIONS = "permissions:\n  contents: read\n  pull-requests: write"
+CHECK_PERMISSIONS = f"{PERMISSIONS}\n  checks: write"
+ARTIFACT_PERMISSIONS = "permissions:\n  actions: read\n  pull-requests: write"
 _GIVE_PERMISSION = f"Give the job that comments these permissions; naming any sets all others to none:\n\n{PERMISSIONS}"
 _TWO_WORKFLOWS = (
     "Measure in this workflow and comment from a second one, started by `workflow_run`: it runs the default branch's "
@@ -40,7 +42,10 @@ class Trouble:
 
 def fork() -> str:
     """The pull request comes from another repository: known before anything is asked."""
-    return f"No comment: this pull request comes from a fork, whose token can only read.\n{_TWO_WORKFLOWS}"
+    what = (
+        "No comment: this pull request comes from a fork, whose token can only read. Its results are in the artifact."
+    )
+    return f"{what}\n{_TWO_WORKFLOWS}"
 
 
 def no_token(runner: Runner) -> str:
@@ -50,16 +55,53 @@ def no_token(runner: Runner) -> str:
     return f"No comment: `github-token` is empty. Leave the input out to use the job's own token.\n{_GIVE_PERMISSION}"
 
 
+def other_commit(judged: str, head: str) -> str:
+    """The result is not of the commit that the run is of."""
+    what = f"the result judges commit {judged[:7]}" if judged else "the result names no commit"
+    return f"No comment: {what}, and this run is of {head[:7]}. A result can only be posted for the commit it judges."
+
+
+def overwritten(rounds: int) -> str:
+    """Other jobs kept writing the same comment."""
+    return (
+        f"The comment lacks this load test: other jobs overwrote it {rounds} times.\n"
+        "Let one last job post the results of all: `ml-loadtest comment --from FOLDER`. docs/workflows.md shows it."
+    )
+
+
 def explain(trouble: Trouble, runner: Runner) -> str:
-    """A warning: what happened, the likely cause, what to do. Never holds the token."""
+    """Why there is no comment: what happened, the likely cause, what to do. Never holds the token."""
+    if trouble.status == 403 and not trouble.rate_limited and "locked" in trouble.said.lower():
+        reason = ("the conversation is locked, HTTP 403", "Unlock it, or set `comment: never`.")
+    elif trouble.status == 403 and runner.is_dependabot:
+        reason = ("Dependabot's runs get a token that can only read, HTTP 403", _DEPENDABOT)
+    else:
+        reason = _reason(trouble, runner, "the token may not write to this pull request", _GIVE_PERMISSION)
+    return _told("No comment", trouble, runner, *reason)
+
+
+def explain_check(trouble: Trouble, runner: Runner) -> str:
+    """Why there is no check run, or why it could not be closed."""
+    permission = f"`check-run: true` needs one more; naming any sets all others to none:\n\n{CHECK_PERMISSIONS}"
+    return _told(
+        "No check run", trouble, runner, *_reason(trouble, runner, "the token may not write checks", permission)
+    )
+
+
+def explain_artifacts(trouble: Trouble, runner: Runner) -> str:
+    """Why the results of another run could not be had."""
+    permission = f"Give the job that comments these permissions:\n\n{ARTIFACT_PERMISSIONS}"
+    reason = _reason(trouble, runner, "the token may not read the run's artifacts", permission)
+    return _told("no results", trouble, runner, *reason)
+
+
+def _told(nothing: str, trouble: Trouble, runner: Runner, what: str, remedy: str) -> str:
     said = " ".join(trouble.said.split())[:_QUOTED_CHARACTERS]
-    quoted = f" ({said})" if said else ""
-    what, remedy = _reason(trouble, runner)
-    text = f"No comment: {what}{quoted}.\n{remedy}"
+    text = f"{nothing}: {what}{f' ({said})' if said else ''}.\n{remedy}"
     return text.replace(runner.token, "***") if runner.token else text
 
 
-def _reason(trouble: Trouble, runner: Runner) -> tuple[str, str]:
+def _reason(trouble: Trouble, runner: Runner, forbidden: str, permission: str) -> tuple[str, str]:
     if not trouble.understood:
         return "GitHub's answer could not be read", f"Is {runner.api_url} GitHub's API? {_AGAIN}"
     if trouble.rate_limited:
@@ -68,17 +110,10 @@ def _reason(trouble: Trouble, runner: Runner) -> tuple[str, str]:
         return f"{runner.api_url} did not answer", _AGAIN
     if trouble.status >= 500:
         return f"GitHub has trouble of its own, HTTP {trouble.status}", _AGAIN
-    if trouble.status == 403:
-        return _forbidden(trouble, runner)
+    if trouble.status in {403, 404}:
+        hidden = "the token cannot see this repository or what is asked for"
+        return f"{forbidden if trouble.status == 403 else hidden}, HTTP {trouble.status}", permission
     return _REASONS.get(trouble.status, (f"GitHub refused it, HTTP {trouble.status}", _AGAIN))
-
-
-def _forbidden(trouble: Trouble, runner: Runner) -> tuple[str, str]:
-    if "locked" in trouble.said.lower():
-        return "the conversation is locked, HTTP 403", "Unlock it, or set `comment: never`."
-    if runner.is_dependabot:
-        return "Dependabot's runs get a token that can only read, HTTP 403", _DEPENDABOT
-    return "the token may not write to this pull request, HTTP 403", _GIVE_PERMISSION
 
 
 def _when(trouble: Trouble) -> str:
@@ -91,7 +126,6 @@ _REASONS = {
         "the token is not valid, HTTP 401",
         "A job's own token ends with the job, others expire: renew the one in `github-token`, or leave the input out.",
     ),
-    404: ("the token cannot see this repository or pull request, HTTP 404", _GIVE_PERMISSION),
     410: (
         "the pull request's conversation is gone or switched off, HTTP 410",
         "Set `comment: never` if that is on purpose.",

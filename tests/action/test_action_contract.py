@@ -10,6 +10,8 @@ from entrypoint.settings.keys import ACTION_INPUTS, INPUTS, all_keys
 
 from .machine import ROOT
 
+COMMENT_TEXT = (ROOT / "comment/action.yml").read_text(encoding="utf-8")
+COMMENT: dict[str, Any] = yaml.safe_load(COMMENT_TEXT)
 TEXT = (ROOT / "action.yml").read_text(encoding="utf-8")
 ACTION: dict[str, Any] = yaml.safe_load(TEXT)
 STEPS: list[dict[str, Any]] = ACTION["runs"]["steps"]
@@ -74,6 +76,7 @@ def test_the_steps_in_their_order():
         "Set up Python",
         "Install ml-loadtest",
         "Fetch the base",
+        "Open the check run",
         "Run the load test",
         "Take the service down",
         "Upload the results",
@@ -82,7 +85,7 @@ def test_the_steps_in_their_order():
 
 
 def test_the_last_three_run_however_the_run_ended_and_only_they():
-    assert [step.get("if", "").startswith("always() && ") for step in STEPS] == [*[False] * 4, *[True] * 3]
+    assert [step.get("if", "").startswith("always() && ") for step in STEPS] == [*[False] * 5, *[True] * 3]
 
 
 def test_conditions_are_trivial():
@@ -97,8 +100,8 @@ def test_no_expression_is_pasted_into_a_script():
 
 
 def test_nested_actions_are_pinned_by_commit_with_the_version_beside_it():
-    uses = re.findall(r"^ *uses: (.*)$", TEXT, flags=re.MULTILINE)
-    assert len(uses) == len([step for step in STEPS if "uses" in step])
+    uses = re.findall(r"^ *uses: (.*)$", TEXT + COMMENT_TEXT, flags=re.MULTILINE)
+    assert len(uses) == len([step for step in [*STEPS, *COMMENT["runs"]["steps"]] if "uses" in step])
     assert [line for line in uses if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)] == []
 
 
@@ -106,24 +109,30 @@ def test_the_callers_python_is_left_alone():
     assert STEPS[0]["with"] == {"python-version": "3.13", "update-environment": False}
 
 
-def test_the_token_is_given_to_two_steps():
+def test_the_token_is_given_to_three_steps():
     given = [step["name"] for step in STEPS if "token" in yaml.safe_dump([step.get("env"), step.get("with")]).lower()]
-    assert given == ["Fetch the base", "Comment on the pull request"]
-    assert TEXT.count("github-token }}") == 2
+    assert given == ["Fetch the base", "Open the check run", "Comment on the pull request"]
+    assert TEXT.count("github-token }}") == 3
     assert TEXT.count("github.token") == 1
 
 
 def test_our_programs_replace_bash_and_run_apart_from_the_checkout():
     """A cancelled job signals the step's own process, and bash would keep the signal; -P keeps the checkout's modules out."""
     ours = {conductor(step): step["run"].splitlines()[-1] for step in SCRIPTS if conductor(step)}
-    assert list(ours) == ["run", "teardown", "comment"]
+    assert list(ours) == ["open-check-run", "run", "teardown", "comment"]
     start = r'PYTHONPATH=\$GITHUB_ACTION_PATH exec "\$RUNNER_TEMP/ml-loadtest/conductor/bin/python" -P -m entrypoint '
     assert [last for last in ours.values() if not re.match(start, last)] == []
 
 
-def test_the_teardown_begins_by_ignoring_signals():
-    (teardown,) = [step["run"] for step in SCRIPTS if conductor(step) == "teardown"]
-    assert teardown.startswith("trap '' INT TERM\n")
+def test_what_must_not_be_left_open_begins_by_ignoring_signals():
+    last = [step["run"] for step in SCRIPTS if conductor(step) in {"teardown", "comment"}]
+    assert [script.split("\n")[0] for script in last] == ["trap '' INT TERM"] * 2
+
+
+def test_the_check_run_is_opened_before_any_code_of_the_pull_request():
+    names = [step["name"] for step in STEPS]
+    assert names.index("Open the check run") < names.index("Run the load test")
+    assert "check-run: true" not in TEXT
 
 
 def test_the_callers_job_is_not_changed():
@@ -132,7 +141,24 @@ def test_the_callers_job_is_not_changed():
 
 
 def test_every_script_says_bash():
-    assert {step["shell"] for step in SCRIPTS} == {"bash"}
+    assert {step["shell"] for step in [*SCRIPTS, *COMMENT["runs"]["steps"]] if "run" in step} == {"bash"}
+
+
+def test_the_action_that_comments_keeps_the_same_rules():
+    scripts = [step for step in COMMENT["runs"]["steps"] if "run" in step]
+    assert not [step["name"] for step in scripts if "${{" in step["run"]]
+    assert "checkout" not in COMMENT_TEXT
+    assert "download-artifact" not in COMMENT_TEXT  # it would unpack what anybody may have uploaded
+    assert [step["name"] for step in scripts if "token" in yaml.safe_dump(step["env"])] == [
+        "Comment on the pull request"
+    ]
+    assert not re.search(r"GITHUB_(ENV|PATH)\b", COMMENT_TEXT)
+    assert {name: entry["default"] for name, entry in COMMENT["inputs"].items()} == {
+        "results": "",
+        "artifact-url": "",
+        "github-token": "${{ github.token }}",
+    }
+    assert len(COMMENT["description"]) < 125
 
 
 def test_the_marketplace_can_list_it():

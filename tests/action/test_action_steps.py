@@ -30,12 +30,13 @@ def test_a_run_that_passes(rehearsal):
         "Set up Python": "success",
         "Install ml-loadtest": "success",
         "Fetch the base": "skipped",
+        "Open the check run": "success",
         "Run the load test": "success",
         "Take the service down": "success",
         "Upload the results": "success",
         "Comment on the pull request": "success",
     }
-    assert commands(rehearsal) == ["run", "teardown", "comment"]
+    assert commands(rehearsal) == ["open-check-run", "run", "teardown", "comment"]
     assert done.conclusion == "success"
     results = Path(done.step("run").outputs["results"])
     assert done.outputs == {
@@ -72,15 +73,15 @@ def test_two_runs_in_one_job_keep_their_results_apart(rehearsal):
 
 def test_inputs_arrive_as_variables_and_a_matrix_with_them(rehearsal):
     rehearsal.run_action({"suite": "$(touch x) 'y'", "users": "30"}, matrix={"model": "small"})
-    environ = calls(rehearsal)[0]["environ"]
+    environ = calls(rehearsal)[1]["environ"]
     assert (environ["LT_SUITE"], environ["LT_USERS"], environ["LT_PORT"]) == ("$(touch x) 'y'", "30", "")
     assert json.loads(environ["LT_MATRIX"]) == {"model": "small"}
 
 
-def test_the_token_reaches_the_comment_alone(rehearsal):
+def test_the_token_reaches_check_run_and_comment_alone(rehearsal):
     done = rehearsal.run_action()
-    run, teardown, comment = calls(rehearsal)
-    assert comment["environ"]["LT_GITHUB_TOKEN"] == TOKEN
+    opened, run, teardown, comment = calls(rehearsal)
+    assert opened["environ"]["LT_GITHUB_TOKEN"] == comment["environ"]["LT_GITHUB_TOKEN"] == TOKEN
     assert TOKEN not in json.dumps([run, teardown])
     assert TOKEN not in done.log
 
@@ -100,15 +101,15 @@ def test_the_conductor_is_ours_whatever_lies_in_the_checkout_or_the_environment(
 def test_the_working_directory_is_honoured(rehearsal):
     (rehearsal.workspace / "services/api").mkdir(parents=True)
     rehearsal.run_action({"working-directory": "services/api"})
-    run, teardown, _ = calls(rehearsal)
-    assert run["cwd"] == teardown["cwd"] == str(rehearsal.workspace / "services/api")
+    opened, run, teardown, _ = calls(rehearsal)
+    assert opened["cwd"] == run["cwd"] == teardown["cwd"] == str(rehearsal.workspace / "services/api")
 
 
 def test_a_working_directory_that_is_not_there_is_named(rehearsal):
     done = rehearsal.run_action({"working-directory": "nowhere"})
     assert done.conclusion == "failure"
     assert "nowhere" in done.annotations[0].message
-    assert commands(rehearsal) == []
+    assert commands(rehearsal) == ["comment"]
 
 
 @pytest.mark.parametrize("code", ["1", "2", "3", "70"])
@@ -117,7 +118,7 @@ def test_a_run_that_fails_is_taken_down_uploaded_and_commented_all_the_same(rehe
     assert done.conclusion == "failure"
     assert done.outputs["verdict"] == "regression"
     assert done.step("run").exit_code == int(code)
-    assert commands(rehearsal) == ["run", "teardown", "comment"]
+    assert commands(rehearsal) == ["open-check-run", "run", "teardown", "comment"]
     assert len(rehearsal.uploads) == 1
     assert [each.message for each in done.annotations] == [f"Process completed with exit code {code}."]
 
@@ -126,25 +127,52 @@ def test_a_cancelled_run_hears_of_it_and_is_taken_down(rehearsal):
     done = rehearsal.run_action(environ={"FAKE_HANGS": "1"}, cancel=Cancel("run", "measuring", **PATIENT))
     assert done.conclusion == "cancelled"
     assert done.step("run").ran_s < 5
-    assert calls(rehearsal)[0]["stopped_by"] == "SIGINT"
-    assert commands(rehearsal) == ["run", "teardown", "comment"]
+    assert calls(rehearsal)[1]["stopped_by"] == "SIGINT"
+    assert commands(rehearsal) == ["open-check-run", "run", "teardown", "comment"]
     assert done.outputs["verdict"] == "invalid"
     assert done.orphans == []
 
 
-def test_the_teardown_ignores_signals_and_the_others_do_not(rehearsal):
+def test_teardown_and_comment_ignore_signals_and_the_others_do_not(rehearsal):
     rehearsal.run_action()
     assert {call["command"]: call["ignores"] for call in calls(rehearsal)} == {
+        "open-check-run": [],
         "run": [],
         "teardown": ["SIGINT", "SIGTERM"],
-        "comment": [],
+        "comment": ["SIGINT", "SIGTERM"],
     }
 
 
-def test_the_teardown_finishes_after_a_steps_own_timeout(rehearsal):
+@pytest.mark.parametrize("command", ["teardown", "comment"])
+def test_what_must_not_be_left_open_finishes_after_a_steps_own_timeout(rehearsal, command):
     cancel = Cancel("run", "measuring", step_timeout=True, **PATIENT)
-    rehearsal.run_action(environ={"FAKE_HANGS": "1", "FAKE_SLOW_TEARDOWN": "1"}, cancel=cancel)
-    assert any(call["command"] == "teardown" and call.get("finished") for call in calls(rehearsal))
+    rehearsal.run_action(environ={"FAKE_HANGS": "1", "FAKE_SLOW": command}, cancel=cancel)
+    assert any(call["command"] == command and call.get("finished") for call in calls(rehearsal))
+
+
+def test_the_check_run_that_was_opened_is_handed_to_the_comment_with_the_runs_outcome(rehearsal):
+    rehearsal.run_action({"check-run": "true"}, environ={"FAKE_EXIT": "1"})
+    opened, run, _, comment = calls(rehearsal)
+    assert opened["environ"]["LT_CHECK_RUN"] == run["environ"]["LT_CHECK_RUN"] == "true"
+    assert (comment["environ"]["LT_CHECK_RUN_ID"], comment["environ"]["LT_OUTCOME"]) == ("ml-loadtest-fake", "failure")
+
+
+def test_a_check_run_is_closed_if_the_run_never_began(rehearsal):
+    done = rehearsal.run_action({"check-run": "true"}, cancel=Cancel("check", "opening"), environ={"FAKE_OPENING": "1"})
+    assert done.conclusion == "cancelled"
+    assert commands(rehearsal) == ["open-check-run", "comment"]
+    comment = calls(rehearsal)[-1]["environ"]
+    assert (comment["LT_CHECK_RUN_ID"], comment["LT_OUTCOME"]) == ("ml-loadtest-fake", "skipped")
+
+
+def test_opening_a_check_run_fails_no_build(rehearsal):
+    done = rehearsal.run_action({"check-run": "true"}, environ={"FAKE_OPENING": "crash"})
+    assert done.conclusion == "success"
+    assert commands(rehearsal) == ["open-check-run", "run", "teardown", "comment"]
+
+
+def test_no_step_for_a_check_run_that_is_refused(rehearsal):
+    assert outcomes(rehearsal.run_action({"check-run": "false"}))["Open the check run"] == "skipped"
 
 
 def test_an_installation_that_fails_says_so_and_nothing_masks_it(tmp_path, faked):

@@ -102,8 +102,8 @@ def fetch(machine: Machine, server: GitServer, event: dict, **inputs: str) -> Ac
 
 
 def handed_over(machine: Machine) -> str:
-    first = (machine.temp / "calls.jsonl").read_text().splitlines()[0]
-    return json.loads(first)["environ"]["LT_BASE_REF"]
+    calls = [json.loads(line) for line in (machine.temp / "calls.jsonl").read_text().splitlines()]
+    return next(call["environ"]["LT_BASE_REF"] for call in calls if call["command"] == "run")
 
 
 def test_a_merge_commits_first_parent(rehearsal, server, upstream):
@@ -126,7 +126,7 @@ def test_the_token_is_shown_once_to_the_server_and_left_nowhere(rehearsal, serve
     assert server.expected not in done.log
     assert "FETCH_HEAD" in [path.name for path in (rehearsal.workspace / ".git").iterdir()]
     calls = [json.loads(line) for line in (rehearsal.temp / "calls.jsonl").read_text().splitlines()]
-    assert TOKEN not in json.dumps([call for call in calls if call["command"] != "comment"])
+    assert TOKEN not in json.dumps([call for call in calls if call["command"] not in {"open-check-run", "comment"}])
 
 
 def test_the_merge_base_where_the_head_itself_is_checked_out(rehearsal, server, upstream):
@@ -186,7 +186,8 @@ def test_what_cannot_be_fetched_is_said_and_nothing_is_run(rehearsal, server, up
     if not base_ref:
         server.token = "another"
     done = fetch(rehearsal, server, upstream.event, base_ref=base_ref)
-    assert [step.outcome for step in done.steps[2:]] == ["failure", *["skipped"] * 4]
+    assert [step.outcome for step in done.steps[2:]] == ["failure", *["skipped"] * 4, "success"]
+    assert done.step("run").outcome == "skipped"
     assert done.annotations[0].message.startswith("The base could not be fetched.")
     assert len(done.annotations) == 2
     assert not (rehearsal.workspace / "x").exists()

@@ -2,9 +2,11 @@
 
 from tests.github_server.description import DescriptionUnavailableError
 from tests.github_server.server import GitHubServer, description_or_skip, github_server
-from tests.github_server.state import Comment, Failure, Pull, Request, User
+from tests.github_server.state import Artifact, Check, Comment, Failure, Pull, Request, User
 
 __all__ = [
+    "Artifact",
+    "Check",
     "Comment",
     "DescriptionUnavailableError",
     "Failure",

@@ -2,30 +2,36 @@
 
 import json
 import re
-import shutil
-import subprocess
-import tarfile
 import tempfile
-import time
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
 
+from tests.npm import PackageUnavailableError, packed
+
 PACKAGE = "@octokit/openapi"
 VERSION = "23.0.2"
-_FILE = "package/generated/api.github.com.json"
-_CACHE = Path(__file__).parents[2] / ".tools" / f"github-openapi-{VERSION}.json"
+_FILE = "generated/api.github.com.json"
 _PATHS = (
     "/user",
+    "/repos/{owner}/{repo}/actions/artifacts/{artifact_id}/{archive_format}",
+    "/repos/{owner}/{repo}/actions/runs/{run_id}",
+    "/repos/{owner}/{repo}/actions/runs/{run_id}/artifacts",
+    "/repos/{owner}/{repo}/check-runs",
+    "/repos/{owner}/{repo}/check-runs/{check_run_id}",
     "/repos/{owner}/{repo}/commits/{commit_sha}/pulls",
+    "/repos/{owner}/{repo}/commits/{ref}/check-runs",
     "/repos/{owner}/{repo}/issues/comments/{comment_id}",
     "/repos/{owner}/{repo}/issues/{issue_number}/comments",
     "/repos/{owner}/{repo}/pulls",
     "/repos/{owner}/{repo}/pulls/{pull_number}",
 )
 _METHODS = ("get", "post", "patch", "delete")
+_KEPT = sha256("\n".join(_PATHS).encode()).hexdigest()[:8]
+_CACHE = Path(__file__).parents[2] / ".tools" / f"github-openapi-{VERSION}-{_KEPT}.json"
 
 
 class DescriptionUnavailableError(Exception):
@@ -37,6 +43,7 @@ class Description:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = document
+        _let_null_be_null(document)
         self._patterns = {
             path: re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path))) for path in document["paths"]
         }
@@ -102,6 +109,14 @@ class Description:
         ]
 
 
+def _let_null_be_null(node: Any) -> None:
+    """A nullable value with a list of values may be null: GitHub's own examples are, OpenAPI 3.0 wants it in the list."""
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _let_null_be_null(part)
+    if isinstance(node, dict) and node.get("nullable") and isinstance(node.get("enum"), list):
+        node["enum"].append(None)
+
+
 @cache
 def description() -> Description:
     """The description, from the cache or from npm.
@@ -113,29 +128,18 @@ def description() -> Description:
         _CACHE.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=_CACHE.parent) as folder:
             slim = Path(folder) / "slim.json"
-            slim.write_text(json.dumps(_slimmed(_fetched(Path(folder)))), encoding="utf-8")
+            slim.write_text(json.dumps(_slimmed(_fetched())), encoding="utf-8")
             slim.replace(_CACHE)  # whole or not at all, also when two test runs fetch it at once
     return Description(json.loads(_CACHE.read_text(encoding="utf-8")))
 
 
-def _fetched(folder: Path) -> dict[str, Any]:
-    """The whole description. `npm pack` into a folder of its own: installed, the package takes 385 MB."""
-    npm = shutil.which("npm")
-    if npm is None:
-        raise DescriptionUnavailableError(f"npm is not installed, and {PACKAGE} {VERSION} is not cached")
-    command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--silent", "--pack-destination", str(folder)]
-    said = ""
-    for pause_s in (0, 2, 5):
-        time.sleep(pause_s)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=folder)
-        if done.returncode == 0:
-            with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-                member = archive.extractfile(_FILE)
-                assert member is not None
-                document: dict[str, Any] = json.load(member)
-                return document
-        said = done.stderr.strip()[-300:]
-    raise DescriptionUnavailableError(f"npm pack {PACKAGE}@{VERSION} failed three times: {said}")
+def _fetched() -> dict[str, Any]:
+    """The whole description."""
+    try:
+        document: dict[str, Any] = json.loads(packed(PACKAGE, VERSION, _FILE))
+    except PackageUnavailableError as error:
+        raise DescriptionUnavailableError(str(error)) from error
+    return document
 
 
 def _slimmed(document: dict[str, Any]) -> dict[str, Any]:

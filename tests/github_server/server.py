@@ -13,9 +13,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from tests.github_server.description import Description, DescriptionUnavailableError, description
-from tests.github_server.state import Comment, Failure, Objects, Planned, Request, State
+from tests.github_server.state import Comment, Failure, Objects, Planned, Pull, Request, State
 
 _LONGEST_BODY = 65_536
+_STORAGE = "/storage/"
 
 
 class _RefusedError(Exception):
@@ -93,6 +94,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         request = self._read()
+        if request.path.startswith(_STORAGE):
+            self._store(request)
+            return
         self.state.requests.append(request)
         planned = self.state.take_failure(request.method)
         failure = planned.failure if planned else None
@@ -154,24 +158,85 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, objects.authenticated(), {}
         if f"{values['owner']}/{values['repo']}" != state.repository:
             raise _RefusedError(404, "Not Found")
+        if "/actions/" in template:
+            return self._of_runs(request, template, values, objects)
+        if "/check-runs" in template:
+            return self._of_checks(request, values, objects)
         if request.method != "GET" and not state.can_write:
             raise _RefusedError(403, "Resource not accessible by integration")
-        if template.endswith("/pulls/{pull_number}"):
-            return 200, objects.pull(self._pull(values["pull_number"])), {}
-        if template.endswith("/pulls"):
-            sha = values.get("commit_sha", "")
-            pulls = [pull for pull in state.pulls.values() if not sha or sha in {pull.head_sha, *pull.commits}]
-            return self._page(request, [objects.pull_simple(pull) for pull in pulls])
+        if "/pulls" in template:
+            return self._of_pulls(request, values, objects)
         if template.endswith("/comments/{comment_id}"):
             return self._one_comment(request, self._comment(values["comment_id"]), objects)
-        number = self._pull(values["issue_number"]).number
-        if request.method == "POST":
-            written = state.add_comment(number, _accepted(request.body), state.user)
-            return 201, objects.comment(written), {"Location": objects.comment(written)["url"]}
-        found = sorted(
-            (comment for comment in state.comments if comment.number == number), key=lambda comment: comment.id
+        return self._comments(request, self._pull(values["issue_number"]).number, objects)
+
+    def _of_pulls(self, request: Request, values: dict[str, str], objects: Objects) -> tuple[int, Any, dict[str, str]]:
+        if "pull_number" in values:
+            return 200, objects.pull(self._pull(values["pull_number"])), {}
+        return self._page(request, [objects.pull_simple(pull) for pull in self._pulls(request, values)])
+
+    def _pulls(self, request: Request, values: dict[str, str]) -> list[Pull]:
+        """Those of a commit, or those that the query asks for."""
+        sha, head, wanted = (
+            values.get("commit_sha", ""),
+            request.query.get("head", ""),
+            request.query.get("state", "open"),
         )
+        return [
+            pull
+            for pull in self.state.pulls.values()
+            if (sha in {pull.head_sha, *pull.commits} if sha else wanted in {"all", pull.state})
+            and head in {"", f"{(pull.head_repository or self.state.repository).split('/')[0]}:{pull.branch}"}
+        ]
+
+    def _comments(self, request: Request, number: int, objects: Objects) -> tuple[int, Any, dict[str, str]]:
+        if request.method == "POST":
+            written = self.state.add_comment(number, _accepted(request.body), self.state.user)
+            return 201, objects.comment(written), {"Location": objects.comment(written)["url"]}
+        found = sorted((each for each in self.state.comments if each.number == number), key=lambda comment: comment.id)
         return self._page(request, [objects.comment(comment) for comment in found])
+
+    def _of_runs(
+        self, request: Request, template: str, values: dict[str, str], objects: Objects
+    ) -> tuple[int, Any, dict[str, str]]:
+        if not self.state.can_read_runs:
+            raise _RefusedError(403, "Resource not accessible by integration")
+        if template.endswith("/runs/{run_id}"):
+            return 200, objects.run(int(values["run_id"])), {}
+        if template.endswith("/artifacts"):
+            found = [each for each in self.state.artifacts if each.run_id == int(values["run_id"])]
+            status, page, links = self._page(request, [objects.artifact(each) for each in found])
+            return status, {"total_count": len(found), "artifacts": page}, links
+        if not any(each.id == int(values["artifact_id"]) for each in self.state.artifacts):
+            raise _RefusedError(404, "Not Found")
+        return 302, None, {"Location": f"{self.state.url}{_STORAGE}{values['artifact_id']}"}
+
+    def _of_checks(self, request: Request, values: dict[str, str], objects: Objects) -> tuple[int, Any, dict[str, str]]:
+        state = self.state
+        if not state.can_check:
+            raise _RefusedError(403, "Resource not accessible by integration")
+        if request.method == "POST":
+            return 201, objects.check(state.add_check(request.body)), {}
+        if request.method == "PATCH":
+            check = next(each for each in state.checks if each.id == int(values["check_run_id"]))
+            check.status, check.conclusion = request.body["status"], request.body.get("conclusion")
+            check.title, check.summary = request.body["output"]["title"], request.body["output"]["summary"]
+            return 200, objects.check(check), {}
+        wanted = request.query.get("status", "")
+        found = [each for each in state.checks if each.head_sha == values["ref"] and wanted in {"", each.status}]
+        status, page, links = self._page(request, [objects.check(each) for each in found])
+        return status, {"total_count": len(found), "check_runs": page}, links
+
+    def _store(self, request: Request) -> None:
+        """The storage behind artifacts: another company's, which must not be shown the token."""
+        if "Authorization" in request.headers:
+            self.state.violations.append("the token was shown to the storage")
+        number = int(request.path.removeprefix(_STORAGE))
+        archive = next(each.archive for each in self.state.artifacts if each.id == number)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(archive)))
+        self.end_headers()
+        self.wfile.write(archive)
 
     def _one_comment(self, request: Request, comment: Comment, objects: Objects) -> tuple[int, Any, dict[str, str]]:
         if request.method == "DELETE":

@@ -33,13 +33,38 @@ class Comment:
 
 @dataclass
 class Pull:
-    """`head_repository` differs from the server's for a fork; `commits` are those before the head."""
+    """`head_repository` differs from the server's for a fork, "deleted" is one that is gone; `commits` are before the head."""
 
     number: int
     head_sha: str
     state: str = "open"
     head_repository: str = ""
+    branch: str = "topic"
     commits: tuple[str, ...] = ()
+
+
+@dataclass
+class Check:
+    id: int
+    name: str
+    head_sha: str
+    status: str
+    external_id: str = ""
+    conclusion: str | None = None
+    title: str = ""
+    summary: str = ""
+
+
+@dataclass
+class Artifact:
+    """`size` is what GitHub says of it."""
+
+    id: int
+    run_id: int
+    name: str
+    archive: bytes
+    size: int
+    expired: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,15 +114,19 @@ class State:
     Attributes:
         token: the only one that is valid.
         user: who the token speaks for. A Bot cannot ask who it is, as App tokens cannot.
-        can_write: false for a token without `pull-requests: write`.
+        can_write, can_check, can_read_runs: false for a token without `pull-requests: write`, `checks: write`, `actions: read`.
     """
 
     repository: str = "octo/shop"
     token: str = "ghs_loopback"
     user: User = ACTIONS
     can_write: bool = True
+    can_check: bool = True
+    can_read_runs: bool = True
     comments: list[Comment] = field(default_factory=list)
     pulls: dict[int, Pull] = field(default_factory=dict)
+    checks: list[Check] = field(default_factory=list)
+    artifacts: list[Artifact] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     planned: list[Planned] = field(default_factory=list)
@@ -116,6 +145,17 @@ class State:
         comment = Comment(self._last_id, number, author, body)
         self.comments.append(comment)
         return comment
+
+    def add_artifact(self, run_id: int, name: str, archive: bytes, **more: Any) -> Artifact:
+        self._last_id += 1
+        self.artifacts.append(Artifact(self._last_id, run_id, name, archive, **({"size": len(archive)} | more)))
+        return self.artifacts[-1]
+
+    def add_check(self, asked: dict[str, Any]) -> Check:
+        self._last_id += 1
+        known = {name: asked[name] for name in ("name", "head_sha", "status", "external_id") if name in asked}
+        self.checks.append(Check(self._last_id, **known))
+        return self.checks[-1]
 
     def fail_next(self, failure: Failure, times: int = 1, *, method: str = "", retry_after: str = "") -> None:
         """Answer the next requests (of one method, if given) with a failure."""
@@ -168,7 +208,10 @@ class Objects:
     def _pull(self, example: dict[str, Any], pull: Pull) -> dict[str, Any]:
         repository = f"{self._url}/repos/{self._state.repository}"
         example["head"]["sha"] = pull.head_sha
+        example["head"]["ref"] = pull.branch
         example["head"]["repo"]["full_name"] = pull.head_repository or self._state.repository
+        if pull.head_repository == "deleted":
+            example["head"]["repo"] = None
         example["base"]["repo"]["full_name"] = self._state.repository
         return {
             **example,
@@ -178,4 +221,37 @@ class Objects:
             "issue_url": f"{repository}/issues/{pull.number}",
             "comments_url": f"{repository}/issues/{pull.number}/comments",
             "requested_teams": [],  # GitHub's example of one lacks a property that its schema requires
+        }
+
+    def run(self, number: int) -> dict[str, Any]:
+        example: dict[str, Any] = self._description.example("workflow-run")
+        url = f"{self._url}/repos/{self._state.repository}/actions/runs/{number}"
+        # GitHub's examples of a commit lack what its schema requires.
+        return {**example, "id": number, "url": url, "artifacts_url": f"{url}/artifacts"}
+
+    def artifact(self, artifact: Artifact) -> dict[str, Any]:
+        example: dict[str, Any] = self._description.example("artifact-paginated")["artifacts"][0]
+        url = f"{self._url}/repos/{self._state.repository}/actions/artifacts/{artifact.id}"
+        return {
+            **example,
+            "id": artifact.id,
+            "name": artifact.name,
+            "size_in_bytes": artifact.size,
+            "expired": artifact.expired,
+            "url": url,
+            "archive_download_url": f"{url}/zip",
+        }
+
+    def check(self, check: Check) -> dict[str, Any]:
+        example: dict[str, Any] = self._description.example("check-run")
+        return {
+            **example,
+            "id": check.id,
+            "name": check.name,
+            "head_sha": check.head_sha,
+            "external_id": check.external_id,
+            "status": check.status,
+            "conclusion": check.conclusion,
+            "url": f"{self._url}/repos/{self._state.repository}/check-runs/{check.id}",
+            "output": {**example["output"], "title": check.title, "summary": check.summary},
         }

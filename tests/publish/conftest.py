@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 from hypothesis import HealthCheck, settings
 
-from entrypoint.publish.comment import Patience
+from entrypoint.publish.comment import CommentOutcome, Contribution, post_comment
+from entrypoint.publish.patience import Patience
 from entrypoint.settings.runner import Runner
 from tests.github_server import GitHubServer, description_or_skip, github_server
 
@@ -44,6 +45,18 @@ def runner_of(github: GitHubServer, **more) -> Runner:
     return replace(usual, **more)
 
 
+def contribution(body: str, suite: str = "recommender", **more) -> Contribution:
+    return Contribution(**({"suite": suite, "head": HEAD, "render": lambda characters: body} | more))
+
+
+def post(
+    runner: Runner, body: str, suite: str = "recommender", *, create: bool = True, patience: Patience | None = None
+) -> CommentOutcome:
+    """Post one load test's text; a test has nobody to wait for."""
+    said = contribution(body, suite, create=create, head=runner.head_sha)
+    return post_comment(runner, [said], patience or Patience(settle_s=0))
+
+
 @dataclass
 class Clock:
     """Time that passes only in sleep."""
@@ -52,11 +65,12 @@ class Clock:
     slept: list[float] = field(default_factory=list)
 
     def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
+        if seconds:
+            self.slept.append(seconds)
         self.now += seconds
 
     def patience(self, **more) -> Patience:
-        return Patience(clock=lambda: self.now, sleep=self.sleep, **more)
+        return Patience(**({"clock": lambda: self.now, "sleep": self.sleep, "settle_s": 0} | more))
 
 
 @pytest.fixture

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.publish import refusals
-from entrypoint.publish.comment import Action, comment_text, post_comment, wanted
+from entrypoint.publish import parts, refusals
+from entrypoint.publish.comment import Action, post_comment, wanted
 from entrypoint.publish.fitting import Size, size
-from entrypoint.publish.marker import carries, marker, without_markers
+from entrypoint.publish.marker import MARK, carries, without_markers
 from entrypoint.publish.refusals import PERMISSIONS
 from entrypoint.settings.model import CommentMode
 from entrypoint.settings.runner import Runner
 from tests.github_server import Failure, User, description_or_skip, github_server
 
-from .conftest import HEAD, runner_of, unhurried
+from .conftest import HEAD, contribution, post, runner_of, unhurried
 
 BOT = User("github-actions[bot]", "Bot")
-MARK = marker("recommender", "loadtest")
+OTHER_EVENTS = ["push", "merge_group", "schedule", "workflow_dispatch"]
 
 
 def writes(github):
@@ -30,15 +30,17 @@ def writes(github):
 @pytest.mark.npm
 class TestSticky:
     def test_the_first_run_creates(self, github, runner):
-        outcome = post_comment(runner, "# slower\n", "recommender")
+        outcome = post(runner, "# slower\n", "recommender")
         (comment,) = github.comments
         assert (outcome.action, outcome.warning, outcome.note) == (Action.CREATED, "", "")
         assert outcome.url == f"https://github.com/octo/shop/pull/7#issuecomment-{comment.id}"
-        assert comment.body.startswith(f"{MARK}\n# slower\n")
+        (part,) = parts.read(comment.body)
+        assert carries(comment.body)
+        assert (part.text, part.suite, part.head, part.run) == ("# slower", "recommender", HEAD, (42, 0))
 
     def test_the_second_run_updates_in_place(self, github, runner):
-        first = post_comment(runner, "first", "recommender")
-        second = post_comment(runner, "second", "recommender")
+        first = post(runner, "first", "recommender")
+        second = post(runner, "second", "recommender")
         (comment,) = github.comments
         assert second.action == Action.UPDATED
         assert second.url == first.url
@@ -50,7 +52,7 @@ class TestSticky:
         for number in range(255):
             mine = number == place
             github.add_comment(7, f"{MARK}\nold" if mine else f"comment {number}", BOT if mine else None)
-        outcome = post_comment(runner, "new", "recommender")
+        outcome = post(runner, "new", "recommender")
         assert outcome.action == Action.UPDATED
         assert len(github.comments) == 255
         assert [number for number, comment in enumerate(github.comments) if comment.edits] == [place]
@@ -58,53 +60,45 @@ class TestSticky:
     def test_all_pages_are_searched_before_one_is_created(self, github, runner):
         for number in range(255):
             github.add_comment(7, f"comment {number}")
-        assert post_comment(runner, "new", "recommender").action == Action.CREATED
+        assert post(runner, "new", "recommender").action == Action.CREATED
         pages = [request.query for request in github.requests if request.path.endswith("/issues/7/comments")][:3]
         assert pages == [{"per_page": "100"}] + [{"per_page": "100", "page": page} for page in "23"]
 
-    def test_the_oldest_of_several_is_kept(self, github, runner):
-        for _ in range(2):
-            github.add_comment(7, f"{MARK}\nold", BOT)
-        post_comment(runner, "new", "recommender")
-        assert [comment.edits for comment in github.comments] == [1, 0]
+    def test_of_several_the_oldest_is_kept(self, github, runner):
+        """Two jobs that found none have created one each."""
+        oldest, _ = (github.add_comment(7, f"{MARK}\nold", BOT) for _ in range(2))
+        post(runner, "new", "recommender")
+        assert github.comments == [oldest]
 
     @pytest.mark.parametrize(
         "author", [User("mallory"), User("github-actions[bot]"), User("other-app[bot]", "Bot"), None]
     )
     def test_nobody_elses_comment_is_touched(self, github, runner, author):
         github.add_comment(7, f"{MARK}\nmine, not yours", author, deleted_account=author is None)
-        assert post_comment(runner, "new", "recommender").action == Action.CREATED
+        assert post(runner, "new", "recommender").action == Action.CREATED
         assert [comment.edits for comment in github.comments] == [0, 0]
 
     def test_a_quoted_marker_is_not_ours(self, github, runner):
         github.add_comment(7, f"> look:\n{MARK}\n", BOT)
-        assert post_comment(runner, "new", "recommender").action == Action.CREATED
-
-    @pytest.mark.parametrize(("suite", "workflow"), [("ranker", "loadtest"), ("recommender", "nightly")])
-    def test_each_suite_of_each_workflow_has_its_own(self, github, runner, suite, workflow):
-        other = runner_of(github, workflow=workflow)
-        for _ in range(2):
-            post_comment(runner, "one", "recommender")
-            post_comment(other, "other", suite)
-        assert [("one" in comment.body, comment.edits) for comment in github.comments] == [(True, 1), (False, 1)]
+        assert post(runner, "new", "recommender").action == Action.CREATED
 
     def test_nothing_new_is_written_where_only_an_update_is_wanted(self, github, runner):
-        outcome = post_comment(runner, "green again", "recommender", create=False)
+        outcome = post(runner, "green again", "recommender", create=False)
         assert (outcome.action, outcome.warning) == (Action.NONE, "")
-        post_comment(runner, "red", "recommender")
-        assert post_comment(runner, "green again", "recommender", create=False).action == Action.UPDATED
+        post(runner, "red", "recommender")
+        assert post(runner, "green again", "recommender", create=False).action == Action.UPDATED
         assert "green again" in github.comments[0].body
 
-    def test_three_requests_are_enough(self, github, runner):
-        post_comment(runner, "body", "recommender")
-        assert [request.method for request in github.requests] == ["GET", "GET", "POST"]
+    def test_four_requests_are_enough(self, github, runner):
+        post(runner, "body", "recommender")
+        assert [request.method for request in github.requests] == ["GET", "GET", "POST", "GET"]
 
     def test_enterprise_servers_have_their_api_elsewhere(self):
         description_or_skip()
         with github_server(prefix="/api/v3") as github:
             github.add_pull(7, HEAD)
             for _ in range(2):
-                outcome = post_comment(runner_of(github, server_url="https://git.example"), "body", "recommender")
+                outcome = post(runner_of(github, server_url="https://git.example"), "body", "recommender")
             assert outcome.action == Action.UPDATED
 
 
@@ -114,21 +108,21 @@ class TestWhoWeAre:
         github.token, github.user = "ghp_personal", User("ada")
         github.add_comment(7, f"{MARK}\nold", BOT)
         for _ in range(2):
-            outcome = post_comment(runner_of(github), "body", "recommender")
+            outcome = post(runner_of(github), "body", "recommender")
         assert outcome.action == Action.UPDATED
         assert [(comment.user.login, comment.edits) for comment in github.comments] == [(BOT.login, 0), ("ada", 1)]
 
     def test_a_token_that_may_not_ask_is_that_of_actions(self, github):
         github.token = "v1.0123456789"
         for _ in range(2):
-            outcome = post_comment(runner_of(github), "body", "recommender")
+            outcome = post(runner_of(github), "body", "recommender")
         assert outcome.action == Action.UPDATED
         assert "/user" in [request.path for request in github.requests]
 
     def test_another_apps_token_keeps_one_comment(self, github):
         """Its name is only known from what it wrote."""
         github.user = User("company-ci[bot]", "Bot")
-        outcomes = [post_comment(runner_of(github), f"body {number}", "recommender") for number in range(3)]
+        outcomes = [post(runner_of(github), f"body {number}", "recommender") for number in range(3)]
         assert [outcome.action for outcome in outcomes] == [Action.CREATED, Action.UPDATED, Action.UPDATED]
         assert outcomes[0].url == outcomes[2].url
         (comment,) = github.comments
@@ -139,7 +133,7 @@ class TestWhoWeAre:
         caplog.set_level(logging.DEBUG)
         runner = runner_of(github, token="ghs_verysecret")
         github.fail_next(failure, times=3)
-        outcome = post_comment(runner, "body", "recommender")
+        outcome = post(runner, "body", "recommender")
         shown = repr(runner) + repr(outcome) + str(outcome) + caplog.text + "".join(capfd.readouterr())
         assert outcome.warning
         assert "verysecret" not in shown
@@ -151,65 +145,65 @@ class TestWhoWeAre:
 
 @pytest.mark.npm
 class TestWhichPullRequest:
-    @pytest.mark.parametrize("event", ["schedule", "workflow_dispatch", "merge_group", ""])
-    def test_events_without_one(self, github, event):
-        outcome = post_comment(runner_of(github, event=event, pull_request=None), "body", "recommender")
-        assert outcome.action == Action.NONE
-        assert outcome.note
-        assert not outcome.warning
-        assert not github.requests
-
     def test_outside_actions(self):
-        assert post_comment(Runner(), "body", "recommender").note
+        assert post(Runner(), "body", "recommender").note
 
-    def test_a_push_finds_the_one_that_ends_with_its_commit(self, github):
+    @pytest.mark.parametrize("event", OTHER_EVENTS)
+    def test_any_event_finds_the_one_that_ends_with_its_commit(self, github, event):
         sha = "b" * 40
         github.add_pull(8, "c" * 40, commits=(sha,))
         github.add_pull(9, sha, state="closed")
         github.add_pull(10, sha)
-        outcome = post_comment(
-            runner_of(github, event="push", pull_request=None, sha=sha, head_sha=sha), "body", "suite"
-        )
+        outcome = post(runner_of(github, event=event, pull_request=None, sha=sha, head_sha=sha), "body", "suite")
         assert outcome.action == Action.CREATED
         assert [comment.number for comment in github.comments] == [10]
 
-    def test_a_push_without_one(self, github):
+    @pytest.mark.parametrize("event", OTHER_EVENTS)
+    @pytest.mark.parametrize("may_look", [True, False])
+    def test_an_event_without_one(self, github, event, may_look):
+        """A nightly run has no permission for pull requests, and needs none."""
         sha = "b" * 40
-        outcome = post_comment(
-            runner_of(github, event="push", pull_request=None, sha=sha, head_sha=sha), "body", "suite"
-        )
+        if not may_look:
+            github.fail_next(Failure.FORBIDDEN)
+        outcome = post(runner_of(github, event=event, pull_request=None, sha=sha, head_sha=sha), "body", "suite")
         assert (outcome.action, outcome.warning, github.comments) == (Action.NONE, "", [])
         assert "bbbbbbb" in outcome.note
 
     def test_an_older_run_does_not_overwrite_a_newer_one(self, github, runner):
-        post_comment(runner, "old", "recommender")
+        post(runner, "old", "recommender")
         github.pulls[7].head_sha = "b" * 40
-        outcome = post_comment(runner, "late", "recommender")
+        outcome = post(runner, "late", "recommender")
         assert (outcome.action, outcome.warning) == (Action.NONE, "")
         assert f"superseded by {'b' * 40}" in outcome.note
         assert "late" not in github.comments[0].body
+
+    def test_a_result_of_another_commit_is_not_posted(self, github, runner):
+        for head in ("b" * 40, ""):
+            outcome = post_comment(runner, [contribution("body", head=head)])
+            assert "judges commit bbbbbbb" in outcome.warning if head else "no commit" in outcome.warning
+        assert not github.requests
 
     def test_superseded_between_two_tries(self, github, runner, clock):
         github.fail_next(Failure.BAD_GATEWAY, method="POST")
         github.before_answer = lambda request: (
             setattr(github.pulls[7], "head_sha", "b" * 40) if request.method == "POST" else None
         )
-        assert "superseded" in post_comment(runner, "late", "recommender", patience=clock.patience()).note
+        assert "superseded" in post(runner, "late", "recommender", patience=clock.patience()).note
         assert not github.comments
 
 
 @pytest.mark.npm
 class TestRefused:
     def test_a_fork_is_seen_beforehand(self, github):
-        outcome = post_comment(runner_of(github, fork=True), "body", "recommender")
-        assert outcome.action == Action.NONE
-        assert "workflow_run" in outcome.warning
-        assert "docs/workflows.md" in outcome.warning
+        outcome = post(runner_of(github, fork=True), "body", "recommender")
+        assert (outcome.action, outcome.warning) == (Action.NONE, "")
+        assert "workflow_run" in outcome.notice
+        assert "docs/workflows.md" in outcome.notice
         assert not github.requests
 
     def test_a_missing_permission_names_the_yaml(self, github, runner):
         github.can_write = False
-        outcome = post_comment(runner, "body", "recommender")
+        outcome = post(runner, "body", "recommender")
         assert PERMISSIONS == "permissions:\n  contents: read\n  pull-requests: write"
         assert PERMISSIONS in outcome.warning
         assert "403" in outcome.warning
@@ -217,16 +211,22 @@ class TestRefused:
 
     def test_dependabot_may_be_given_the_permission(self, github):
         runner = runner_of(github, actor="dependabot[bot]")
-        assert post_comment(runner, "body", "recommender").action == Action.CREATED
+        assert post(runner, "body", "recommender").action == Action.CREATED
         github.can_write = False
-        outcome = post_comment(runner, "body", "recommender")
-        assert "Dependabot" in outcome.warning
-        assert PERMISSIONS in outcome.warning
-        assert "workflow_run" in outcome.warning
+        outcome = post(runner, "body", "recommender")
+        assert not outcome.warning
+        assert "Dependabot" in outcome.notice
+        assert PERMISSIONS in outcome.notice
+        assert "workflow_run" in outcome.notice
+
+    @pytest.mark.parametrize("event", OTHER_EVENTS)
+    def test_without_a_token_nobody_misses_a_comment_where_there_is_no_pull_request(self, github, event):
+        outcome = post(runner_of(github, token="", event=event, pull_request=None), "body", "recommender")
+        assert (bool(outcome.note), outcome.warning, github.requests) == (True, "", [])
 
     @pytest.mark.parametrize("actor", ["ada", "dependabot[bot]"])
     def test_without_a_token_nothing_is_asked(self, github, actor):
-        outcome = post_comment(runner_of(github, token="", actor=actor), "body", "recommender")
+        outcome = post(runner_of(github, token="", actor=actor), "body", "recommender")
         assert "github-token" in outcome.warning
         assert PERMISSIONS in outcome.warning
         assert not github.requests
@@ -246,23 +246,23 @@ class TestRefused:
     @pytest.mark.parametrize("method", ["GET", "POST"])
     def test_what_another_try_would_not_mend(self, github, runner, clock, failure, word, method):
         github.fail_next(failure, times=9, method=method)
-        outcome = post_comment(runner, "body", "recommender", patience=clock.patience())
+        outcome = post(runner, "body", "recommender", patience=clock.patience())
         assert outcome.action == Action.NONE
         assert word in outcome.warning
         assert clock.slept == []
         assert len(github.requests) == (1 if method == "GET" else 3)
 
     def test_an_unknown_pull_request(self, github):
-        assert "404" in post_comment(runner_of(github, pull_request=99), "body", "recommender").warning
+        assert "404" in post(runner_of(github, pull_request=99), "body", "recommender").warning
 
     def test_nobody_listens(self, github, clock):
         runner = runner_of(github, api_url="http://127.0.0.1:9")
-        outcome = post_comment(runner, "body", "recommender", patience=clock.patience())
+        outcome = post(runner, "body", "recommender", patience=clock.patience())
         assert "did not answer" in outcome.warning
         assert clock.slept == [1, 2, 4]
 
     def test_an_address_that_is_none(self, github):
-        assert post_comment(runner_of(github, api_url="not an address"), "body", "recommender").warning
+        assert post(runner_of(github, api_url="not an address"), "body", "recommender").warning
 
 
 PASSING = [Failure.SERVER_ERROR, Failure.BAD_GATEWAY, Failure.UNAVAILABLE]
@@ -274,7 +274,7 @@ class TestPatience:
     @pytest.mark.parametrize("failure", [*PASSING, Failure.CLOSE])
     def test_trouble_that_passes(self, github, runner, clock, failure, method):
         github.fail_next(failure, times=2, method=method)
-        outcome = post_comment(runner, "body", "recommender", patience=clock.patience())
+        outcome = post(runner, "body", "recommender", patience=clock.patience())
         assert outcome.url
         lost = (
             failure is Failure.CLOSE and method == "POST"
@@ -283,16 +283,16 @@ class TestPatience:
         assert len(github.comments) == 1
 
     def test_trouble_while_updating(self, github, runner, clock):
-        post_comment(runner, "old", "recommender")
+        post(runner, "old", "recommender")
         github.fail_next(Failure.BAD_GATEWAY, method="PATCH")
-        assert post_comment(runner, "new", "recommender", patience=clock.patience()).action == Action.UPDATED
+        assert post(runner, "new", "recommender", patience=clock.patience()).action == Action.UPDATED
         assert len(github.comments) == 1
         assert "new" in github.comments[0].body
 
     @pytest.mark.parametrize("failure", PASSING)
     def test_trouble_that_stays(self, github, runner, clock, failure):
         github.fail_next(failure, times=99)
-        outcome = post_comment(runner, "body", "recommender", patience=clock.patience())
+        outcome = post(runner, "body", "recommender", patience=clock.patience())
         assert str(failure.value[0]) in outcome.warning
         assert "ml-loadtest comment" in outcome.warning
         assert len(github.requests) == 4
@@ -300,18 +300,18 @@ class TestPatience:
     @pytest.mark.parametrize("failure", [Failure.TOO_MANY_REQUESTS, Failure.SECONDARY_RATE_LIMIT, Failure.RATE_LIMIT])
     def test_a_rate_limit_is_waited_for(self, github, runner, clock, failure):
         github.fail_next(failure, method="POST", retry_after="7")
-        assert post_comment(runner, "body", "recommender", patience=clock.patience()).action == Action.CREATED
+        assert post(runner, "body", "recommender", patience=clock.patience()).action == Action.CREATED
         assert clock.slept == [7]
 
     def test_any_refusal_that_says_when_to_come_back_is_one(self, github, runner, clock):
         github.fail_next(Failure.FORBIDDEN, method="POST", retry_after="7")
-        assert post_comment(runner, "body", "recommender", patience=clock.patience()).action == Action.CREATED
+        assert post(runner, "body", "recommender", patience=clock.patience()).action == Action.CREATED
 
     @pytest.mark.parametrize("retry_after", ["", "600", "Wed, 21 Oct 2026 07:28:00 GMT"])
     @pytest.mark.parametrize("failure", [Failure.TOO_MANY_REQUESTS, Failure.SECONDARY_RATE_LIMIT])
     def test_but_not_for_ever(self, github, runner, clock, failure, retry_after):
         github.fail_next(failure, times=9, retry_after=retry_after)
-        outcome = post_comment(runner, "body", "recommender", patience=clock.patience())
+        outcome = post(runner, "body", "recommender", patience=clock.patience())
         assert "rate limit" in outcome.warning
         assert ("600 s" in outcome.warning) == (retry_after == "600")
         assert clock.slept == []
@@ -321,13 +321,13 @@ class TestPatience:
         github.before_answer = lambda request: (
             github.fail_next(Failure.SECONDARY_RATE_LIMIT, retry_after="5") if len(github.requests) == 1 else None
         )
-        assert post_comment(runner_of(github), "b", "recommender", patience=clock.patience()).action == Action.CREATED
+        assert post(runner_of(github), "b", "recommender", patience=clock.patience()).action == Action.CREATED
         assert clock.slept == [5]
 
     def test_a_server_that_hangs(self, github, runner, clock):
         github.fail_next(Failure.HANG, times=9)
         began = time.monotonic()
-        outcome = post_comment(runner, "body", "recommender", patience=clock.patience(answer_s=1, tries=2))
+        outcome = post(runner, "body", "recommender", patience=clock.patience(answer_s=1, tries=2))
         assert "did not answer" in outcome.warning
         assert 1.5 < time.monotonic() - began < 20
 
@@ -335,13 +335,13 @@ class TestPatience:
         for number in range(900):
             github.add_comment(7, f"comment {number}")
         github.before_answer = lambda request: setattr(clock, "now", clock.now + 9)
-        outcome = post_comment(runner, "body", "recommender", patience=clock.patience())
+        outcome = post(runner, "body", "recommender", patience=clock.patience())
         assert "did not answer" in outcome.warning
         assert clock.now <= 70
 
     def test_no_try_begins_after_the_deadline(self, github, runner, clock):
         github.fail_next(Failure.BAD_GATEWAY, times=99)
-        post_comment(runner, "body", "recommender", patience=clock.patience(tries=100, pause_s=10))
+        post(runner, "body", "recommender", patience=clock.patience(tries=100, pause_s=10))
         assert clock.slept == [10, 20]
 
 
@@ -350,7 +350,7 @@ class TestBodies:
     @pytest.mark.parametrize("letter", ["x", "✓", "😀", "\ud800"])
     def test_too_long(self, github, runner, letter):
         row = f"| {letter * 50} |\n"
-        outcome = post_comment(runner, "<details>\n\n```\n" + row * 2000 + "```\n\n</details>\n", "recommender")
+        outcome = post(runner, "<details>\n\n```\n" + row * 2000 + "```\n\n</details>\n", "recommender")
         body = github.comments[0].body
         assert outcome.action == Action.CREATED
         assert Size(60_000, 250_000).holds(size(body))
@@ -366,8 +366,10 @@ class TestBodies:
         "body",
         [
             "",
-            marker("ranker", "loadtest"),
+            MARK,
             f"<!-- ml-load{MARK}test:v1 key=0 -->",
+            "a\n<!-- ml-loadtest:end -->\nb",
+            "<!-- ml-loadtest:part key=0123456789abcdef head= run=99.1 by=0 urgency=1 suite= -->\nx\n<!-- ml-loadtest:end -->",
             "<!-- ml-loadtest:v9 never closed",
             "nul \0, \ud83d half a smile, \r\n, @octocat, </details>",
             '{"body": "x"}',
@@ -375,11 +377,12 @@ class TestBodies:
     )
     def test_hostile(self, github, runner, body):
         for _ in range(2):
-            outcome = post_comment(runner, body, "recommender")
+            outcome = post(runner, body, "recommender")
         assert outcome.action == Action.UPDATED
         (comment,) = github.comments
-        assert carries(comment.body, MARK)
-        assert comment.body.count("<!-- ml-loadtest:") == 1
+        assert carries(comment.body)
+        assert comment.body.count("<!-- ml-loadtest:") == 3
+        assert len(parts.read(comment.body)) == 1
 
 
 class TestMarker:
@@ -396,18 +399,6 @@ class TestMarker:
     def test_other_text_does(self):
         text = "<!-- ml-loader: x -->\n| a | b |\n"
         assert without_markers(text) == text
-
-    @unhurried
-    @given(body=st.text())
-    def test_the_marker_is_always_the_first_line(self, body):
-        assert carries(comment_text(body, MARK, Runner()), MARK)
-
-    def test_suites_are_told_apart(self):
-        names = ["", "a", "ab", "ü", "\ud800", "a\0b", "-->"]
-        assert len({marker(suite, workflow) for suite, workflow in product(names, names)}) > len(names) * (
-            len(names) - 2
-        )
-        assert marker("a", "bc") != marker("ab", "c")
 
 
 @pytest.mark.parametrize(

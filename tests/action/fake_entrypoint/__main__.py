@@ -57,7 +57,14 @@ if results:
         **{"artifact-name": "ml-loadtest-fake"},
     )
     sys.exit(int(os.environ.get("FAKE_EXIT", "0")))
-if command == "teardown" and os.environ.get("FAKE_SLOW_TEARDOWN"):
+if command == "open-check-run":
+    output(**{"check-run": "ml-loadtest-fake"})
+    if os.environ.get("FAKE_OPENING") == "crash":
+        sys.exit(70)
+    if os.environ.get("FAKE_OPENING"):
+        os.write(1, b"opening\n")
+        time.sleep(60)
+if command == os.environ.get("FAKE_SLOW"):
     time.sleep(0.5)
     note(finished=True)
 if command == "comment":
