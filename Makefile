@@ -1,6 +1,7 @@
 # The developer's commands. Each sets up what it needs: a machine with Python 3.11 or newer is enough.
 PYTHON ?= python3
 BIN := .venv/bin
+DOCUMENTED := .tools/documented
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --exclude-newer 1week
 
 .PHONY: install demo bench test test-all check lint types goldens lock clean
@@ -14,7 +15,7 @@ install: ## the conductor, Locust and the examples' services, each in its own en
 demo: install ## the main job on the recommender: calibrate, an unchanged run, a slowed run
 	@$(BIN)/python -P -m scripts.demo
 
-bench: install ## what measuring costs and how true it is: ratios from one run on this machine, six minutes
+bench: install ## what measuring costs and how true it is: ratios from one run on this machine, eight minutes
 	@$(BIN)/python -P -m benchmarks
 
 test: install ## what a developer runs before each commit
@@ -28,11 +29,13 @@ check: install lint types ## style, types, and the files that GitHub reads
 lint:
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/zizmor --offline --quiet --persona pedantic .
-	@$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
-	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/zizmor --offline --quiet --persona pedantic . examples/workflows/*.yml
+	@$(BIN)/python -P -m scripts.documented $(DOCUMENTED)/.github/workflows
+	@$(BIN)/zizmor --offline --quiet --persona pedantic --config scripts/documented.zizmor.yml $(DOCUMENTED)
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml comment/action.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/workflows/*.yml $(DOCUMENTED)/.github/workflows/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
-	@scripts/check_actions/run
+	@scripts/check_actions/run $(DOCUMENTED)/.github/workflows
 
 types:
 	@$(BIN)/mypy

@@ -103,6 +103,7 @@ def cli() -> None:
 def run(config: str | None, out: str, **flags: str | None) -> int:
     """Start the service, load it, compare, and exit with 1 on a regression."""
     from entrypoint.commands import announcing
+    from entrypoint.commands.recording import record
     from entrypoint.interruption import interruptible, uninterrupted
     from entrypoint.publish.announce import announce
     from entrypoint.report.saving import save
@@ -115,6 +116,7 @@ def run(config: str | None, out: str, **flags: str | None) -> int:
         result = run_line(settings, _console(workflow))
         with uninterrupted():
             save(result, settings.out)
+            record(result, settings, workflow.warning)
             announce(announcing.of_result(result, settings.out), workflow)
     return result.exit_code
 
@@ -186,16 +188,51 @@ def report(source: str) -> int:
 
 
 @cli.command()
-@_with_from
+@click.option(
+    "--from",
+    "sources",
+    multiple=True,
+    default=["results"],
+    metavar="FOLDER",
+    show_default=True,
+    help="Folder of a finished run, or a folder of such folders; may be given several times.",
+)
+@click.option(
+    "--from-run",
+    is_flag=True,
+    help="Take the results that the run before a `workflow_run` uploaded, instead of --from.",
+)
 @click.option(
     "--artifact-url", default=lambda: os.environ.get("LT_ARTIFACT_URL", ""), help="Link to the uploaded results."
 )
-def comment(source: str, artifact_url: str) -> int:
-    """Post or update the pull request comment of a finished run. Never fails the build."""
+@click.option("--check-run", default=lambda: os.environ.get("LT_CHECK_RUN_ID", ""), hidden=True)
+@click.option("--outcome", default=lambda: os.environ.get("LT_OUTCOME", ""), hidden=True)
+def comment(sources: tuple[str, ...], from_run: bool, artifact_url: str, check_run: str, outcome: str) -> int:
+    """Post or update the pull request comment of finished runs. Never fails the build."""
+    from entrypoint.commands.check_run import close_check_run
     from entrypoint.commands.comment import comment as post
+    from entrypoint.commands.comment import comment_from_run
 
     runner, workflow = _workflow()
-    post(Path(source), runner, workflow, artifact_url=artifact_url)
+    if check_run:
+        close_check_run(check_run, Path(sources[0]), outcome, runner, workflow)
+    if from_run:
+        comment_from_run(runner, workflow)
+    else:
+        post([Path(source) for source in sources], runner, workflow, artifact_url=artifact_url)
+    return ExitCode.OK
+
+
+@cli.command(hidden=True)
+@_with_config
+def open_check_run(config: str | None) -> int:
+    """Open the check run that `comment` closes, if the settings want one. Never fails the build."""
+    from entrypoint.settings.glance import suite_of, wants_check_run
+
+    if wants_check_run(config, os.environ, Path.cwd()):
+        from entrypoint.commands.check_run import open_check_run as open_it
+
+        open_it(suite_of(None, config, os.environ, Path.cwd()), *_workflow())
     return ExitCode.OK
 
 
@@ -209,6 +246,51 @@ def check(config: str | None, **flags: str | None) -> int:
     _, workflow = _workflow(settings.runner)
     check_plan(settings, _console(workflow))
     return ExitCode.OK
+
+
+@cli.command()
+@click.option("--from", "source", metavar="FILE", help="History file; that of --config if not given.")
+@click.option("--out", default="history.html", metavar="FILE", show_default=True, help="Where the trend page goes.")
+@click.option("--add", multiple=True, metavar="FOLDER", help="Add this finished run first; may be given several times.")
+@_with_config
+def history(source: str | None, out: str, add: tuple[str, ...], config: str | None) -> int:
+    """Print where each figure stands and draw the trend page, with every change of a level marked."""
+    from entrypoint.commands.history import history as draw
+    from entrypoint.settings.reading import history_path
+
+    runner, workflow = _workflow()
+    path = history_path(source, config, Path.cwd())
+    folders = [Path(folder) for folder in add]
+    draw(path, Path(out), _console(workflow), added=folders, pull_request=runner.pull_request)
+    return ExitCode.OK
+
+
+@cli.command()
+@_with_from
+@click.option("--out", default="badge.json", metavar="FILE", show_default=True, help="Where the badge goes.")
+@click.option("--metric", default="", metavar="NAME", help="Show this figure instead of the verdict, such as p95.")
+@click.option("--endpoint", default="", metavar="NAME", help='Of this endpoint, such as "POST /predict".')
+def badge(source: str, out: str, metric: str, endpoint: str) -> int:
+    """Write a finished run as a badge, a shields endpoint."""
+    from entrypoint.commands.badge import badge as make
+    from entrypoint.commands.badge import write_badge
+    from entrypoint.report.result import read_result
+
+    write_badge(Path(out), make(read_result(Path(source)), metric=metric, endpoint=endpoint))
+    click.echo(f"wrote {out}")
+    return ExitCode.OK
+
+
+@cli.command()
+@click.option("--from", "source", default="results", metavar="PATH", show_default=True, help="Results or history file.")
+@click.option("--file", "name", default="README.md", metavar="FILE", show_default=True, help="The Markdown file.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if the file is out of date.")
+def readme(source: str, name: str, check: bool) -> int:
+    """Keep the newest figures between two markers of a README up to date."""
+    from entrypoint.commands.readme import readme as update
+
+    _, workflow = _workflow()
+    return update(Path(source), Path(name), _console(workflow), check=check)
 
 
 @cli.command()
@@ -231,13 +313,37 @@ def schema() -> int:
 
 
 @cli.command()
+@click.option("--master", "host", required=True, metavar="HOST", help="Where the run is that this machine is to help.")
+@click.option("--port", default=5557, show_default=True, help="Port of its master.")
+@click.option("--count", default=1, show_default=True, type=click.IntRange(1, 256), help="How many processes to add.")
+@click.option("--wait", default="120s", show_default=True, help="How long to try to reach the master.")
+@_with_config
+@click.option("--locustfile", metavar="FILE", help="The same locustfile that the run has.")
+@click.option("--requirements", metavar="FILE", help="Packages that the locustfile needs.")
+@click.option("--load-environment", metavar="NAMES", help="Names of variables passed on to Locust.")
+def worker(host: str, port: int, count: int, wait: str, config: str | None, **flags: str | None) -> int:
+    """Help with the load of a run on another machine, to its end."""
+    from entrypoint.commands.worker import join, master_at
+    from entrypoint.interruption import interruptible
+    from entrypoint.settings.reading import read_joining
+
+    master = master_at(host, port, wait)
+    given = {name.replace("_", "-"): value for name, value in flags.items() if value is not None}
+    settings = read_joining(given, os.environ, Path.cwd(), config=config)
+    _, workflow = _workflow()
+    with interruptible(0):
+        return join(settings, master, count, _console(workflow))
+
+
+@cli.command()
 @click.option("--suite", default=None, help="The suite whose leftovers go; from --config if not given.")
 @click.option("--even-running", is_flag=True, help="Also what a run that is still alive has up.")
 @_with_config
 def teardown(suite: str | None, even_running: bool, config: str | None) -> int:
     """Take down whatever a run of this suite left, however it ended."""
     from entrypoint.service import teardown_leftovers
-    from entrypoint.settings.reading import ledger_folder, suite_of
+    from entrypoint.settings.glance import suite_of
+    from entrypoint.settings.reading import ledger_folder
     from entrypoint.settings.runner import child_environment
 
     runner, workflow = _workflow()

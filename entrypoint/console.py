@@ -41,10 +41,9 @@ class Console:
         line = describe(progress)
         if self._terminal.is_terminal:
             self._show_live(line)
-        elif progress.phase != self._phase or time.monotonic() - self._last >= _EVERY_S:
+        elif (phase := progress.phase.split()[0]) != self._phase or time.monotonic() - self._last >= _EVERY_S:
             self._say(line)
-            self._last = time.monotonic()
-        self._phase = progress.phase
+            self._last, self._phase = time.monotonic(), phase
 
     def _show_live(self, line: str) -> None:
         if self._live is None:

@@ -1,6 +1,8 @@
 """One run, from the service to the exit code. It reads like the picture in docs/design.md, section 3."""
 
+import errno
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from entrypoint.baseline import provenance, runs
 from entrypoint.baseline.file import read_baseline
 from entrypoint.baseline.model import Baseline, Fingerprint, Group
 from entrypoint.console import Console
-from entrypoint.errors import ExitCode, LoadTestError, ServiceError, SettingsError
+from entrypoint.errors import ExitCode, LoadError, LoadTestError, ServiceError, SettingsError
 from entrypoint.interruption import Interrupted
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Comparison, Reason, Status, Verdict
@@ -23,22 +25,27 @@ from entrypoint.judgement.thresholds import as_written
 from entrypoint.judgement.verdict import Findings, judge, not_measured
 from entrypoint.load import locust, plan
 from entrypoint.load.interpreter import locust_python
-from entrypoint.load.measure import Recording, measure
+from entrypoint.load.measure import Block, Decide, Recording, in_turn, measure
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.model import Measurement
-from entrypoint.report.result import Compared, Environment, Look, Result
-from entrypoint.service import Place, Target, running
+from entrypoint.measurement.samples import read_health
+from entrypoint.measurement.validity import check_generator, inside
+from entrypoint.report.result import Compared, Environment, Look, Result, Stretch, Usage
+from entrypoint.service import Place, Target, resources, running
 from entrypoint.service.process_tree import MARK
 from entrypoint.service.target import Fault
-from entrypoint.settings.model import CompareWith
-from entrypoint.settings.plausible import refuse_impossible
+from entrypoint.service.url import shown
+from entrypoint.settings.model import CompareWith, Load
+from entrypoint.settings.plausible import is_loopback, refuse_impossible
 from entrypoint.settings.reading import Settings
 from locustfiles.ml_loadtest import contract
 
 # What a run writes; removed before the next one, while anything else in the folder stays.
 _OURS = ("result.json", "summary.md", "comment.md", "report.html", "junit.xml", "samples", "locust", "service")
-_WROTE_IT = ("result.json", "samples/plan.json", "service/.ml-loadtest")
-# One user in twenty still waiting half a minute after the end.
+_MARK = "service/.ml-loadtest"
+_WROTE_IT = ("result.json", "samples/plan.json", _MARK)
+_RESULTS_BYTES = 2**19
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _HUNG = 0.05
 
 
@@ -62,6 +69,7 @@ class Measured:
     measurement: Measurement
     faults: tuple[Fault, ...]
     facts: dict[str, str]
+    usage: tuple[Usage, ...]
 
 
 def run(settings: Settings, console: Console) -> Result:
@@ -83,6 +91,14 @@ def run(settings: Settings, console: Console) -> Result:
         if error.exit_code is not ExitCode.NOTHING_ASSERTED:
             raise
         return conclude(known, not_measured(_code(error), error.what), problem=error)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        problem = LoadError(
+            f"`{error.filename or 'A file'}` could not be written: {error.strerror}.",
+            remedy="Make room there, or name another place for the results with `--out`.",
+        )
+        return conclude(known, not_measured("disk-full", problem.what), problem=problem)
     except Interrupted as interruption:
         return conclude(known, not_measured(interruption.code, interruption.text, interruption.exit_code))
 
@@ -92,11 +108,10 @@ def prepare(settings: Settings) -> Known:
     settings.runner.refuse_unsafe_event()
     refuse_impossible(settings.config)
     clear(settings.out)
-    locustfile = settings.config.load.locustfile
     fingerprint = Fingerprint(
         machine=provenance.machine(),
         launcher=launcher(settings),
-        plan=plan.fingerprint(plan.make_plan(settings.config.load, ()), locustfile),
+        plan=plan.fingerprint(settings.config.load),
         suite=settings.config.suite,
     )
     with_ = settings.config.compare.with_
@@ -130,7 +145,8 @@ def clear(folder: Path) -> None:
             old = folder / name
             shutil.rmtree(old) if old.is_dir() else old.unlink()
         (folder / "service").mkdir(parents=True)
-        (folder / "service" / ".ml-loadtest").touch()
+        # Until the results are written, this holds the room that they need: a full disk must not keep us from saying so.
+        (folder / _MARK).write_bytes(bytes(_RESULTS_BYTES))
     except OSError as error:
         raise SettingsError(f"`--out` names `{folder}`, which cannot be written to: {error.strerror}.") from error
 
@@ -159,7 +175,7 @@ def load(known: Known, console: Console) -> Measured:
     known.timing.update(target.timing)
     with timed(known.timing, "analysis"):
         closing = recording.closing or _no_closing(recording)
-        text = plan.describe(recording.plan)
+        text = plan.describe(settings.config.load)
         measurement = measure_recording(
             recording.exchange,
             recording.plan,
@@ -168,13 +184,30 @@ def load(known: Known, console: Console) -> Measured:
             plan_text=text,
             limits=settings.config.validity,
         )
-    known.timing["warm-up"] = closing.windows[0][0] if closing.windows else 0.0
-    known.timing["measured"] = closing.window_s
-    return Measured(measurement=measurement, faults=faults + hung(closing, recording.plan), facts=facts)
+    known.timing["warm-up"] = closing.spans[0].start_s if closing.spans else 0.0
+    known.timing["measured"] = closing.spans[-1].end_s - closing.spans[0].start_s if closing.spans else 0.0
+    began = closing.origin_unix_s + (closing.spans[0].start_s if closing.spans else 0.0)
+    used = resources.usage(place.logs / resources.RESOURCES, began)
+    return Measured(
+        measurement=measurement,
+        faults=faults + of_load(closing, recording.plan, measurement),
+        facts=facts,
+        usage=tuple(Usage(target="", service=service, samples=tuple(looks)) for service, looks in used.items()),
+    )
 
 
-def hung(closing: contract.Closing, load_plan: contract.Plan) -> tuple[Fault, ...]:
-    """A service that keeps a good part of its users waiting long after the load has ended has failed, whatever its shares say."""
+def of_load(closing: contract.Closing, load_plan: contract.Plan, measurement: Measurement) -> tuple[Fault, ...]:
+    """What the service did that no share of failed requests tells: it let no user begin, or left users without an answer."""
+    if closing.fault:
+        what = f"{closing.fault[:1].upper()}{closing.fault[1:]}."
+        return (Fault(kind="set-up-failed", what=what),)
+    if not closing.complete:
+        return ()  # whoever broke the load off left requests open, not the service
+    if measurement.hanging and not measurement.endpoints:
+        asked = "1 request" if measurement.hanging == 1 else f"{measurement.hanging} requests"
+        what = f"{asked} from before the measured window had no answer in all of it, and no other was due."
+        return (Fault(kind="hung", what=what),)
+    # One user in twenty still waiting long after the end has failed, whatever its shares say.
     if closing.unfinished < max(1, _HUNG * load_plan.users):
         return ()
     seconds = load_plan.drain_s
@@ -184,8 +217,8 @@ def hung(closing: contract.Closing, load_plan: contract.Plan) -> tuple[Fault, ..
 
 
 def _measure(known: Known, target: Target, python: Path, console: Console, mark: dict[str, str]) -> Recording:
-    settings = known.settings
-    load_plan = plan.make_plan(settings.config.load, (contract.Target(target.name, target.url),))
+    settings, load_settings = known.settings, known.settings.config.load
+    load_plan = plan.make_plan(load_settings, (contract.Target(target.name, target.url),))
     launch = locust.Launch(
         python=python,
         locustfile=settings.config.load.locustfile,
@@ -194,20 +227,59 @@ def _measure(known: Known, target: Target, python: Path, console: Console, mark:
         root=settings.root,
         # The mark of the service's own processes: `teardown` finds a Locust that outlived a killed conductor by it.
         environment=locust.select_environment(settings.environment, settings.config.load.environment) | mark,
+        workers=load_settings.workers if load_plan.workers else 0,
+        master=load_settings.master_address,
     )
-    console.say(f"loading {target.url}: {plan.describe(load_plan)}")
+    console.say(f"loading {shown(target.url)}: {plan.describe(settings.config.load)}")
+    if load_settings.remote_workers:
+        _announce_master(load_settings, console)
     with timed(known.timing, "load"):
-        return measure(launch, load_plan, watch=console.progress)
+        return measure(launch, load_plan, _ladder(settings, launch.exchange, console), console.progress)
+
+
+def _announce_master(load_settings: Load, console: Console) -> None:
+    host, port = load_settings.master_address
+    console.say(
+        f"waiting for {load_settings.remote_workers} remote workers at {load_settings.master}; they join with "
+        f"`ml-loadtest worker --master HOST --port {port}`"
+    )
+    if not is_loopback(host):
+        console.say(
+            f"anyone who reaches {load_settings.master} can join this run, read it and send it false samples: the channel has "
+            "no authentication and no encryption (docs/scaling.md)"
+        )
+
+
+def _ladder(settings: Settings, exchange: Path, console: Console) -> Decide:
+    """Each stage after the other, for as long as the generator can drive them."""
+    climb = in_turn(plan.steps_of(settings.config.load))
+
+    def decide(block: Block) -> contract.Step | None:
+        checks = check_generator(inside(read_health(exchange), block.spans), settings.config.validity)
+        failing = [check.text for check in checks if not check.ok]
+        if failing and climb(block):
+            console.say(f"the generator cannot drive more, the stages end here: {' '.join(failing)}")
+        return None if failing else climb(block)
+
+    return decide
 
 
 def _no_closing(recording: Recording) -> contract.Closing:
     """What stands for the last word of a Locust that died without one: nothing is complete."""
     return contract.Closing(
         complete=False,
-        problem=f"Locust ended without a closing record, with exit code {recording.exit_code}",
+        problem=f"{_ending(recording.exit_code)} before it could close its records; `locust/locust.log` of the results says more",
         started=0, recorded=0, unfinished=0, unreported=0, response_sum_ms=0.0, locust_count=0, locust_sum_ms=0.0,
-        windows=(), origin_unix_s=0.0, warm=False, users_planned=recording.plan.users, users_started=0, tickets=0,
+        steps=(), spans=(), origin_unix_s=0.0, warm=False, users_planned=recording.plan.users, users_started=0,
     )  # fmt: skip
+
+
+def _ending(code: int | None) -> str:
+    """How Locust ended."""
+    if code is None or code >= 0:
+        return "Locust did not end" if code is None else f"Locust ended with exit code {code}"
+    killed = "; the kernel does that when memory runs out" if -code == signal.SIGKILL else ""
+    return f"Locust was ended by signal {-code} ({signal.strsignal(-code)}{killed})"
 
 
 def compare_with_baseline(known: Known, measurement: Measurement) -> Comparison:
@@ -238,6 +310,7 @@ def conclude(
 ) -> Result:
     """All that is to be told of the run, as one value."""
     settings = known.settings
+    (settings.out / _MARK).write_bytes(b"")
     known.timing["total"] = time.monotonic() - known.began
     known.timing["overhead"] = overhead(known.timing)
     unresolved = (
@@ -258,13 +331,30 @@ def conclude(
         compared=_compared(known, comparison),
         measurement=measurement,
         looks=(Look(look=1, measured_s=measurement.window_s, unresolved=unresolved),) if measurement else (),
+        stretches=stretches(measurement, known.timing) if measurement else (),
+        usage=measured.usage if measured else (),
         environment=_environment(known, measured),
+        baseline_quantiles=comparison.quantiles if comparison else {},
         timing={stage: round(seconds, 3) for stage, seconds in known.timing.items()},
         comment=settings.config.report.comment,
         reproduce=settings.reproduce,
         problem=str(problem) if problem else "",
         log=problem.log if problem else "",
     )
+
+
+def stretches(measurement: Measurement, timing: dict[str, float]) -> tuple[Stretch, ...]:
+    """The stages of a run that had several, on the clock of its first one."""
+    if not measurement.stages:
+        return ()
+    origin = measurement.stages[0].start_s
+    held = [
+        Stretch(
+            begin_s=stage.start_s - origin, end_s=stage.end_s - origin, target="", kind="measured", label=stage.label
+        )
+        for stage in measurement.stages
+    ]
+    return (Stretch(begin_s=-timing["warm-up"], end_s=0.0, target="", kind="ramp and warm-up"), *held)
 
 
 def _compared(known: Known, comparison: Comparison | None) -> Compared:

@@ -12,6 +12,7 @@ import yaml
 from entrypoint import __version__
 from entrypoint.settings.keys import INPUTS, all_keys
 from entrypoint.settings.schema import schema
+from scripts.documented import workflows
 from scripts.tables import pages
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +29,15 @@ def test_every_setting_input_and_metric_is_in_a_table():
 
     assert all(f"`{key.flag}`" in settings for key in all_keys())
     assert all(f"| `{name}` |" in readme for name in INPUTS)
+
+
+def test_the_readme_s_picture_says_what_its_comment_says():
+    readme = (ROOT / "README.md").read_text()
+    first = (ROOT / "docs/images/comment.md").read_text().split("\n", 1)[0].replace("\u00a0", " ")
+
+    assert f'<img alt="{first.removeprefix("### ").replace("`", "")}"' in readme
+    for name in re.findall(r"docs/images/comment-\w+\.png", readme):
+        assert (ROOT / name).stat().st_size < 300_000
 
 
 @pytest.mark.parametrize(
@@ -96,3 +106,69 @@ def test_locks_name_no_registry_and_have_hashes():
 def test_the_committed_baseline_of_an_example_is_one():
     for path in ROOT.glob("examples/*/.loadtest/baseline.json"):
         assert json.loads(path.read_text())["groups"]
+
+
+SHOWN = {name: yaml.safe_load(text) for name, text in workflows()}  # YAML 1.1 reads the key `on` as true
+
+
+def test_every_case_has_a_workflow_to_copy():
+    triggers = {event for workflow in SHOWN.values() for event in workflow[True]}
+    assert {"pull_request", "workflow_run", "push", "merge_group", "schedule", "workflow_dispatch"} <= triggers
+    used = {
+        step.get("uses")
+        for workflow in SHOWN.values()
+        for job in workflow["jobs"].values()
+        for step in job.get("steps", [])
+    }
+    assert {"org/ml-loadtest@v1", "org/ml-loadtest/comment@v1"} <= used
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_workflow_that_is_shown_has_only_the_permissions_it_needs(name):
+    for job in SHOWN[name]["jobs"].values():
+        steps = job.get("steps", [])
+        used = [step.get("uses", "").split("@")[0] for step in steps] + [job.get("uses", "").split("/.github")[0]]
+        silent = any(step.get("with", {}).get("github-token") == "" for step in steps)
+        checks = any(step.get("with", {}).get("check-run") for step in steps)
+        comments = "pull_request" in SHOWN[name][True] or "workflow_run" in SHOWN[name][True]
+        wanted = {
+            "contents": "read" if "org/ml-loadtest" in used else None,
+            "pull-requests": "write" if comments and not silent else None,
+            "checks": "write" if checks else None,
+            "actions": "read" if "workflow_run" in SHOWN[name][True] else None,
+        }
+        assert job["permissions"] == {scope: access for scope, access in wanted.items() if access}
+    assert SHOWN[name]["permissions"] == {}
+
+
+def test_the_second_workflow_waits_for_the_first_by_its_name():
+    (second,) = (workflow for workflow in SHOWN.values() if "workflow_run" in workflow[True])
+    assert second[True]["workflow_run"]["workflows"] == [SHOWN["docs-workflows-1.yml"]["name"]]
+
+
+def test_the_same_commit_of_an_action_everywhere():
+    found: dict[str, set[str]] = {}
+    texts = [text for _, text in workflows()]
+    texts += [
+        path.read_text()
+        for path in [*ROOT.glob(".github/workflows/*.yml"), ROOT / "action.yml", ROOT / "comment/action.yml"]
+    ]
+    for name, commit in re.findall(r"uses: ([\w-]+/[\w-]+)@([0-9a-f]{40} # \S+)", "\n".join(texts)):
+        found.setdefault(name, set()).add(commit)
+    assert {name: commits for name, commits in found.items() if len(commits) > 1} == {}
+    assert len(found) >= 4
+
+
+def test_a_workflow_that_is_shown_uses_inputs_that_there_are():
+    inputs = {
+        "org/ml-loadtest@v1": yaml.safe_load((ROOT / "action.yml").read_text())["inputs"],
+        "org/ml-loadtest/comment@v1": yaml.safe_load((ROOT / "comment/action.yml").read_text())["inputs"],
+    }
+    ours = {"loadtest.yml": yaml.safe_load((ROOT / ".github/workflows/loadtest.yml").read_text())}
+    steps = [
+        step for flow in {**SHOWN, **ours}.values() for job in flow["jobs"].values() for step in job.get("steps", [])
+    ]
+    used = [step for step in steps if step.get("uses") in inputs]
+    assert len(used) >= 8
+    for step in used:
+        assert set(step.get("with", {})) <= set(inputs[step["uses"]])

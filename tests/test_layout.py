@@ -20,6 +20,7 @@ ALLOWED = {
     "baseline": LEAVES | {"measurement"},
     "judgement": LEAVES | {"measurement", "baseline.model"},
     "report": LEAVES | {"measurement", "judgement"},
+    "history": LEAVES | {"measurement", "judgement", "report"},
     "publish": {"errors", "settings"},
 }
 ANYTHING = {"run", "cli", "commands", "console", "__main__", "__init__"}

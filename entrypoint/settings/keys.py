@@ -15,7 +15,7 @@ from entrypoint.settings.quantities import show_duration
 INPUTS = (
     "suite", "compose-file", "service", "port", "command", "url", "ready-path", "ready-timeout", "locustfile",
     "requirements", "users", "spawn-rate", "arrival-rate", "duration", "warm-up", "compare-with", "baseline", "base-ref",
-    "max-increase", "max-failures", "comment", "on-inconclusive", "on-no-baseline", "timeout",
+    "max-increase", "max-failures", "comment", "check-run", "on-inconclusive", "on-no-baseline", "timeout",
 )  # fmt: skip
 ACTION_INPUTS = ("config", "working-directory", "github-token", "artifact")
 

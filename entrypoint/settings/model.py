@@ -14,6 +14,7 @@ from entrypoint.settings.quantities import (
     Milliseconds,
     Ratio,
     Seconds,
+    Truth,
     parse_milliseconds_with_unit,
     parse_number,
     parse_percent,
@@ -160,6 +161,29 @@ class WarmUp(Section):
         return self
 
 
+class Stage(Section):
+    """One level of load: so many users, or so many requests per second, for so long."""
+
+    users: int | None = Field(None, ge=1, le=100_000, description="Closed load: how many users are at work")
+    arrival_rate: Frequency | None = Field(None, description="Open load: requests per second")
+    duration_s: Seconds = Field(alias="duration", description="Measured time at this level")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_a_word(cls, value: Any) -> Any:  # noqa: ANN401 (what YAML gave)
+        if not isinstance(value, str):
+            return value
+        level, _, duration = value.partition("x")
+        key = "arrival-rate" if level.strip().endswith("/s") else "users"
+        return {key: level.strip().removesuffix("/s"), "duration": duration.strip()}
+
+    @model_validator(mode="after")
+    def _one_level(self) -> Self:
+        if (self.users is None) == (self.arrival_rate is None):
+            raise ValueError("expected either users or arrival-rate in each stage")
+        return self
+
+
 class Load(Section):
     """Who asks, how often and for how long."""
 
@@ -183,6 +207,22 @@ class Load(Section):
         description="Unmeasured time before the window, `5s..30s` (flat response times end it) or `10s`",
     )
     duration_s: Seconds = Field(60, alias="duration", description="Measured time, ramp and warm-up not counted")
+    stages: Annotated[list[Stage], BeforeValidator(_split)] = Field(
+        [],
+        description="Levels of load one after the other instead of a single one, such as `100x5s, 200x5s` (users) or "
+        "`20/sx30s` (requests per second)",
+    )
+    workers: int = Field(
+        1, ge=0, le=256, description="Locust processes on this machine; more than one share the load under a master"
+    )
+    remote_workers: int = Field(
+        0, ge=0, le=1000, description="Locust processes that join from other machines, by `ml-loadtest worker`"
+    )
+    master: str = Field(
+        "127.0.0.1:5557",
+        pattern=r"^[^\s:]+:\d{1,5}$",
+        description="Where the master listens for workers from elsewhere, HOST:PORT; its channel has no authentication",
+    )
     seed: int = Field(1, ge=0, description="Seed of arrivals, tasks and payloads")
 
     @field_validator("duration_s")
@@ -191,6 +231,32 @@ class Load(Section):
         if not 1 <= value <= 86_400:
             raise ValueError(f"expected a duration between 1s and 24h, got {show_duration(value)}")
         return value
+
+    @model_validator(mode="after")
+    def _one_model(self) -> Self:
+        if self.stages and self.arrival_rate is not None:
+            raise ValueError("arrival-rate and stages contradict each other; give each stage its own arrival-rate")
+        if len({stage.users is None for stage in self.stages}) > 1:
+            raise ValueError("stages mix users and arrival-rate; a run is either closed or open load")
+        if self.workers == 0 and self.remote_workers == 0:
+            raise ValueError("workers is 0, so nobody drives the load; raise it, or name remote-workers")
+        return self
+
+    @property
+    def processes(self) -> int:
+        """Worker processes of the run, here and elsewhere; 0 where Locust runs alone."""
+        return self.workers + self.remote_workers if self.workers > 1 or self.remote_workers else 0
+
+    @property
+    def master_address(self) -> tuple[str, int]:
+        """Host and port that the master binds; port 0, any free one, where no worker comes from elsewhere."""
+        host, port = self.master.rsplit(":", 1)
+        return (host, int(port)) if self.remote_workers else ("127.0.0.1", 0)
+
+    @property
+    def measured_s(self) -> float:
+        """Measured time for each target, all stages together."""
+        return sum(stage.duration_s for stage in self.stages) or self.duration_s
 
 
 class Compare(Section):
@@ -286,10 +352,14 @@ class Validity(Section):
 
     generator_cpu: Ratio = Field(0.90, description="Most of a core that the generator may use in its busiest 5 s")
     event_loop_lag_ms: Milliseconds = Field(
-        50.0,
+        15.0,
         alias="event-loop-lag",
         description="Longest that the generator may keep a timer waiting in the median second",
     )
+    longest_stall_ms: Milliseconds = Field(
+        500.0, alias="longest-stall", description="Longest that the generator may stand still at once"
+    )
+    run_queue: Ratio = Field(0.20, description="Most of the time that the generator may be runnable without a core")
     steal: Ratio = Field(0.10, description="Most of the machine's time that the hypervisor may take")
     arrivals: Ratio = Field(
         0.98, description="Open load: least share of the requests that the generator must have issued"
@@ -299,10 +369,32 @@ class Validity(Section):
     )
 
 
+# The formats of a history, which its file's ending chooses.
+JSON_LINES_ENDINGS = (".jsonl", ".ndjson")
+SQLITE_ENDINGS = (".sqlite", ".sqlite3", ".db")
+
+
 class Report(Section):
     """What is published."""
 
     comment: CommentMode = Field(CommentMode.ALWAYS, description="`always`, `on-change`, `on-failure` or `never`")
+    check_run: Truth = Field(
+        False,
+        description="Whether the head commit gets a check run, `true` or `false`; it needs the permission to write checks",
+    )
+    history: Path | None = Field(
+        None, description="File that every run adds its line to: JSON lines (`.jsonl`) or SQLite (`.sqlite`, `.db`)"
+    )
+
+    @field_validator("history")
+    @classmethod
+    def _of_a_known_format(cls, value: Path | None) -> Path | None:
+        endings = (*JSON_LINES_ENDINGS, *SQLITE_ENDINGS)
+        if value is not None and value.suffix.lower() not in endings:
+            raise ValueError(
+                f"expected a file that ends in {', '.join(endings[:-1])} or {endings[-1]}, got {value.name}"
+            )
+        return value
 
 
 class Policy(Section):

@@ -1,10 +1,12 @@
 """What can be known to be wrong before anything is started, beyond the form of each value."""
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from entrypoint.errors import SettingsError
-from entrypoint.settings.model import Config
+from entrypoint.settings.model import Config, Load, Service
 from entrypoint.settings.quantities import show_duration
 
 
@@ -14,20 +16,33 @@ def refuse_impossible(config: Config) -> None:
     Raises:
         SettingsError: with every reason.
     """
-    if mistakes := _useless_files(config) + _impossible(config):
+    if mistakes := _useless_files(config) + _impossible(config) + _unreachable(config):
         raise SettingsError("This plan cannot be carried out:\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
+
+
+def refuse_useless_files(load: Load) -> None:
+    """Refuse a locustfile or requirements that cannot be read, where a worker joins.
+
+    Raises:
+        SettingsError: with every reason.
+    """
+    if mistakes := _unreadable([("locustfile", load.locustfile), ("requirements", load.requirements)]):
+        raise SettingsError("\n".join(mistakes))
 
 
 def _useless_files(config: Config) -> list[str]:
     """Files that the settings name and that cannot be read."""
     service, load = config.service, config.load
-    named = [
+    return _unreadable([
         *[("compose-file", path) for path in service.compose_file],
         *[("env-file", path) for path in service.env_file],
         ("ca", service.ca),
         ("locustfile", load.locustfile),
         ("requirements", load.requirements),
-    ]
+    ])  # fmt: skip
+
+
+def _unreadable(named: list[tuple[str, Path | None]]) -> list[str]:
     return [
         f"`{key}` names {path}, which {trouble}."
         for key, path in named
@@ -50,16 +65,41 @@ def _trouble(path: Path) -> str:
 def _impossible(config: Config) -> list[str]:
     """Plans that no run can carry out."""
     load, mistakes = config.load, []
-    ramp = load.users / (load.spawn_rate or load.users)
+    users = max([stage.users or load.users for stage in load.stages] or [load.users])
+    ramp = users / (load.spawn_rate or users)
     if load.spawn_rate and ramp > load.warm_up.max_s:
         mistakes.append(
-            f"`spawn-rate` of {load.spawn_rate:g} a second needs {ramp:.0f} s to start {load.users} users, longer than the "
+            f"`spawn-rate` of {load.spawn_rate:g} a second needs {ramp:.0f} s to start {users} users, longer than the "
             f"longest warm-up of {show_duration(load.warm_up.max_s)}; raise spawn-rate or warm-up."
         )
-    shortest = load.duration_s + load.warm_up.min_s
+    shortest = load.measured_s + load.warm_up.min_s
     if config.policy.timeout_s < shortest:
         mistakes.append(
             f"`timeout` of {show_duration(config.policy.timeout_s)} is shorter than the {show_duration(shortest)} that the "
             "duration and the shortest warm-up take together; raise timeout or shorten the duration."
         )
     return mistakes
+
+
+def _unreachable(config: Config) -> list[str]:
+    """A service that workers on other machines could not reach. A master on loopback has none but those of this machine."""
+    load, service = config.load, config.service
+    if not load.remote_workers or is_loopback(load.master_address[0]) or not is_loopback(_host(service)):
+        return []
+    where = f"`url` names {_host(service)}" if service.url else "A service that we start is published on 127.0.0.1"
+    return [
+        f"{where}, which `remote-workers` on other machines cannot reach; start the service yourself and give as `url` an "
+        "address that every worker can reach, or let the `master` listen on 127.0.0.1 for workers of this machine."
+    ]
+
+
+def _host(service: Service) -> str:
+    return (urlsplit(service.url).hostname or "") if service.url else "127.0.0.1"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address, as it is written, can only be reached from this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -85,6 +85,24 @@ def parse_milliseconds_with_unit(value: object) -> float:
     return parse_milliseconds(value)
 
 
+def parse_truth(value: object) -> bool:
+    """True or false, and nothing that merely looks like it.
+
+    Raises:
+        ValueError: for any other value.
+    """
+    known = {"true": True, "false": False}
+    text = str(value).strip().lower() if isinstance(value, bool | str) else ""
+    if text not in known:
+        raise ValueError(f"expected true or false, got {told(value)}")
+    return known[text]
+
+
+def show_truth(value: bool) -> str:
+    """As YAML writes it."""
+    return "true" if value else "false"
+
+
 def show_duration(seconds: float) -> str:
     """`60s`, `5m` or `250ms`: the shortest form that loses nothing."""
     if seconds and seconds < 1:
@@ -111,6 +129,12 @@ Milliseconds = Annotated[
 ]
 Seconds = Annotated[
     float, BeforeValidator(parse_duration), PlainSerializer(show_duration, when_used="json"), _written("60s")
+]
+Truth = Annotated[
+    bool,
+    BeforeValidator(parse_truth),
+    PlainSerializer(show_truth, when_used="json"),
+    WithJsonSchema({"type": "boolean"}),
 ]
 Ratio = Annotated[
     float,

@@ -9,21 +9,23 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from entrypoint.errors import SettingsError
 from entrypoint.measurement.metrics import METRICS
-from entrypoint.settings.document import Document, Place, read_document
+from entrypoint.settings.document import Document, Place
+from entrypoint.settings.glance import find, open_document, suite_name
 from entrypoint.settings.keys import Key, all_keys
-from entrypoint.settings.model import Config, MetricThreshold, as_list
+from entrypoint.settings.model import Config, Load, MetricThreshold, Section, as_list
 from entrypoint.settings.quantities import told
 from entrypoint.settings.runner import Runner, child_environment, read_runner
 
-DEFAULT_CONFIG = "loadtest.yml"
 DEFAULT_BASELINE = ".loadtest/baseline.json"
+DEFAULT_HISTORY = ".loadtest/history.jsonl"
+_S = TypeVar("_S", bound=Section)
 _LAUNCHERS = ("compose-file", "command", "url")
 # What may hold a secret: never shown in a message; in the command that reproduces a run, a variable of the reader's instead.
 _HIDDEN = (("service", "headers"), ("service", "environment"), ("service", "setup"), ("service", "url"))
@@ -76,7 +78,7 @@ def read_settings(
         SettingsError: with every mistake that was found.
     """
     name = config or environ.get("LT_CONFIG", "")
-    document = _document(cwd, name)
+    document = open_document(cwd, name)
     root = (cwd / name).resolve().parent if name else cwd.resolve()
     given = {
         key: (value, f"input `{key.name}`") for key in all_keys() if (value := environ.get(key.variable, "").strip())
@@ -86,7 +88,7 @@ def read_settings(
     _refuse_half_truths(environ)
     runner = read_runner(environ)
     return Settings(
-        config=_validate(values, document, origins),
+        config=_validate(Config, values, document, origins),
         root=root,
         out=(cwd / out).resolve(),
         runner=runner,
@@ -94,6 +96,51 @@ def read_settings(
         run_id=secrets.token_hex(4),
         environment=child_environment(environ),
         reproduce=_reproduce(name, given),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoiningSettings:
+    """What a worker needs to know of the load; see `Load`.
+
+    Attributes:
+        load: the locustfile, its requirements and its environment; everything else is the master's.
+        root: the folder of the file, or the working directory.
+        environment: what pip and Locust may see of ours.
+    """
+
+    load: Load
+    root: Path
+    environment: Mapping[str, str]
+
+
+_JOINING = ("locustfile", "requirements", "environment")
+
+
+class _LoadAlone(Section):
+    load: Load
+
+
+def read_joining(
+    flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path, *, config: str | None = None
+) -> JoiningSettings:
+    """The part of the settings that a worker needs. Nothing else is read: a worker has no service and no thresholds.
+
+    Raises:
+        SettingsError: see `read_settings`.
+    """
+    name = config or ""
+    document = open_document(cwd, name)
+    root = (cwd / name).resolve().parent if name else cwd.resolve()
+    given = {key: (flags[key.name], f"`{key.flag}`") for key in all_keys() if flags.get(key.name) is not None}
+    values, origins = _merge(document, given, root, cwd)
+    load = values["load"]
+    if isinstance(load, dict):
+        load = {key: value for key, value in load.items() if key in _JOINING}
+    return JoiningSettings(
+        load=_validate(_LoadAlone, {"load": load}, document, origins).load,
+        root=root,
+        environment=child_environment(environ),
     )
 
 
@@ -111,45 +158,27 @@ def ledger_folder(runner: Runner, environ: Mapping[str, str]) -> Path:
     return Path(environ.get("TMPDIR") or tempfile.gettempdir()) / f"ml-loadtest-{os.getuid()}"
 
 
-def suite_name(given: str, runner: Runner) -> str:
-    """The suite's name: as given, or the job's with its place in the matrix, or "default"."""
-    return given or " ".join((runner.job, *runner.matrix)).strip() or "default"
-
-
 def baseline_path(given: str | None, config: str | None, cwd: Path) -> Path:
     """The baseline file of a command that does not need a whole configuration.
 
     Raises:
         SettingsError: if the settings file cannot be read.
     """
+    return _named_path(given, config, cwd, ("compare", "baseline"), DEFAULT_BASELINE)
+
+
+def history_path(given: str | None, config: str | None, cwd: Path) -> Path:
+    """The history file of a command that does not need a whole configuration; see `baseline_path`."""
+    return _named_path(given, config, cwd, ("report", "history"), DEFAULT_HISTORY)
+
+
+def _named_path(given: str | None, config: str | None, cwd: Path, place: tuple[str, ...], default: str) -> Path:
+    """A path as a flag gives it, else as the settings file does, else the default beside that file."""
     if given:
         return cwd / given
-    document = _document(cwd, config or "")
+    document = open_document(cwd, config or "")
     root = (cwd / config).parent if config else cwd
-    return root / str(_find(document.values, ("compare", "baseline")) or DEFAULT_BASELINE)
-
-
-def suite_of(given: str | None, config: str | None, environ: Mapping[str, str], cwd: Path) -> str:
-    """The suite's name, for a command that must work whatever the settings file looks like."""
-    value = given or environ.get("LT_SUITE", "").strip() or _leniently(config, environ, cwd, ("suite",))
-    return suite_name(value, read_runner(environ))
-
-
-def _leniently(config: str | None, environ: Mapping[str, str], cwd: Path, place: tuple[str, ...]) -> str:
-    """A value of the settings file, "" if there is no such file or it cannot be read."""
-    try:
-        value = _find(_document(cwd, config or environ.get("LT_CONFIG", "")).values, place)
-    except SettingsError:
-        return ""
-    return value if isinstance(value, str) else ""
-
-
-def _document(cwd: Path, name: str) -> Document:
-    if name:
-        return read_document(cwd / name, name)
-    if (cwd / DEFAULT_CONFIG).exists():
-        return read_document(cwd / DEFAULT_CONFIG, DEFAULT_CONFIG)
-    return Document(DEFAULT_CONFIG, {}, {})
+    return root / str(find(document.values, place) or default)
 
 
 def _merge(
@@ -168,7 +197,7 @@ def _merge(
         for place in key.places:
             origins[_lay(values, place, _absolute(value, cwd) if key.is_path else value)] = origin
     baseline = ("compare", "baseline")
-    if not _find(values, baseline):
+    if not find(values, baseline):
         _lay(values, baseline, str(root / DEFAULT_BASELINE))
     return values, origins
 
@@ -183,7 +212,7 @@ def _drop_launchers(service: object) -> None:
 def _with_paths(values: Mapping[str, Any], paths: list[Key], root: Path) -> dict[str, Any]:
     copied = _copy(values)
     for key in paths:
-        found = _find(copied, key.places[0])
+        found = find(copied, key.places[0])
         if found and isinstance(found, str | list):
             _lay(copied, key.places[0], _absolute(found, root))
     return copied  # type: ignore[no-any-return]
@@ -207,14 +236,6 @@ def _absolute(value: object, folder: Path) -> object:
     )
 
 
-def _find(values: Any, place: tuple[str, ...]) -> Any:  # noqa: ANN401 (what YAML gave)
-    for part in place:
-        if not isinstance(values, dict):
-            return None
-        values = values.get(part)
-    return values
-
-
 def _lay(values: dict[str, Any], place: tuple[str, ...], value: object) -> Place:
     """Put a value in its place, unless something that is no mapping stands in its way, and say where that is."""
     if place[0] == "thresholds":
@@ -229,9 +250,9 @@ def _lay(values: dict[str, Any], place: tuple[str, ...], value: object) -> Place
     return place
 
 
-def _validate(values: dict[str, Any], document: Document, origins: Mapping[Place, str]) -> Config:
+def _validate(model: type[_S], values: dict[str, Any], document: Document, origins: Mapping[Place, str]) -> _S:
     try:
-        return Config.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         mistakes = [_mistake(detail, document, origins) for detail in error.errors(include_url=False)]
     mistakes = list(dict.fromkeys(mistakes))  # One flag may stand for several places, and one value for several types.

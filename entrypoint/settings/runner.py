@@ -16,17 +16,37 @@ _REFUSED = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredRun:
+    """The run that started this one by `workflow_run`, as GitHub describes it; never as its own artifacts do.
+
+    Attributes:
+        repository, branch, sha: where its head commit is; another repository for a fork.
+        pull_requests: the open pull requests that GitHub names; none for a fork.
+    """
+
+    run_id: str
+    attempt: str
+    workflow: str
+    run_url: str
+    repository: str
+    branch: str
+    sha: str
+    pull_requests: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
     """The job's surroundings; every field is "" or None outside GitHub Actions.
 
     Attributes:
         pull_request: its number, or None.
-        head_sha: the pull request's head commit, else the commit of the job.
+        head_sha: the pull request's head commit, under `workflow_run` that of the run before, else the commit of the job.
         matrix: the job's values of its matrix, in words.
         fork: whether the pull request comes from another repository, so that the token can only read.
         output, summary: the runner's files for outputs and the step summary.
         temp: a folder that lives as long as the job.
         run_id: with the attempt and the job, what no other job has.
+        measured: the run whose results this one publishes, under `workflow_run` alone.
     """
 
     on_actions: bool = False
@@ -50,6 +70,7 @@ class Runner:
     summary: Path | None = None
     temp: Path | None = None
     token: str = field(default="", repr=False)
+    measured: MeasuredRun | None = None
 
     @property
     def run_url(self) -> str:
@@ -60,8 +81,13 @@ class Runner:
 
     @property
     def is_dependabot(self) -> bool:
-        """Whether Dependabot started the job, whose token can only read."""
+        """Whether Dependabot started the job, whose token can only read unless the workflow's `permissions` say more."""
         return self.actor == "dependabot[bot]"
+
+    @property
+    def measuring(self) -> "MeasuredRun | Runner":
+        """The run that measured: this one, or the one before it under `workflow_run`."""
+        return self.measured or self
 
     def refuse_unsafe_event(self) -> None:
         """Refuse the events under which code of a pull request would run with rights it must not have.
@@ -85,6 +111,7 @@ def read_runner(environ: Mapping[str, str]) -> Runner:
     repository = environ.get("GITHUB_REPOSITORY", "")
     # A fork that was deleted meanwhile has no repository any more.
     head_repository = (head.get("repo") or {}).get("full_name", "") if pull else repository
+    measured = _measured(event)
     return Runner(
         on_actions=environ.get("GITHUB_ACTIONS") == "true",
         event=environ.get("GITHUB_EVENT_NAME", ""),
@@ -96,7 +123,7 @@ def read_runner(environ: Mapping[str, str]) -> Runner:
         job=environ.get("GITHUB_JOB", ""),
         workflow=environ.get("GITHUB_WORKFLOW", ""),
         sha=environ.get("GITHUB_SHA", ""),
-        head_sha=head.get("sha") or environ.get("GITHUB_SHA", ""),
+        head_sha=head.get("sha") or (measured.sha if measured else environ.get("GITHUB_SHA", "")),
         base_ref=environ.get("GITHUB_BASE_REF", ""),
         actor=environ.get("GITHUB_ACTOR", ""),
         image=" ".join(filter(None, (environ.get("ImageOS", ""), environ.get("ImageVersion", "")))),
@@ -107,6 +134,24 @@ def read_runner(environ: Mapping[str, str]) -> Runner:
         summary=_path(environ, "GITHUB_STEP_SUMMARY"),
         temp=_path(environ, "RUNNER_TEMP"),
         token=environ.get("LT_GITHUB_TOKEN", ""),
+        measured=measured,
+    )
+
+
+def _measured(event: Mapping[str, Any]) -> MeasuredRun | None:
+    """The run of a `workflow_run` event, or None."""
+    run = event.get("workflow_run")
+    if not isinstance(run, dict):
+        return None
+    return MeasuredRun(
+        run_id=str(run.get("id", "")),
+        attempt=str(run.get("run_attempt", "")),
+        workflow=str((event.get("workflow") or {}).get("name") or run.get("name") or ""),
+        run_url=str(run.get("html_url", "")),
+        repository=str((run.get("head_repository") or {}).get("full_name", "")),
+        branch=str(run.get("head_branch") or ""),
+        sha=str(run.get("head_sha", "")),
+        pull_requests=tuple(pull["number"] for pull in run.get("pull_requests") or ()),
     )
 
 

@@ -34,18 +34,25 @@ function shellcheck(name, content) {
   });
 }
 
-const action = readFileSync(new URL("action.yml", root), "utf8");
-github("action.yml", parseAction({ name: "action.yml", content: action }, new NoOperationTraceWriter()));
-shellcheck("action.yml", action);
-
-for (const file of readdirSync(new URL(".github/workflows/", root)).filter((file) => /\.ya?ml$/.test(file))) {
-  const name = `.github/workflows/${file}`;
+async function workflow(name) {
   const content = readFileSync(new URL(name, root), "utf8");
   const parsed = parseWorkflow({ name, content }, new NoOperationTraceWriter());
   if (parsed.value) await convertWorkflowTemplate(parsed.context, parsed.value);
   github(name, parsed);
   shellcheck(name, content);
   for (const { line, column, kind, message } of await runLint(content, name)) found(name, line, column, `${message} [${kind}]`);
+}
+
+for (const name of ["action.yml", "comment/action.yml"]) {
+  const content = readFileSync(new URL(name, root), "utf8");
+  github(name, parseAction({ name, content }, new NoOperationTraceWriter()));
+  shellcheck(name, content);
+}
+
+for (const folder of [".github/workflows", "examples/workflows", ...process.argv.slice(2)]) {
+  for (const file of readdirSync(new URL(`${folder}/`, root)).filter((file) => /\.ya?ml$/.test(file))) {
+    await workflow(`${folder}/${file}`);
+  }
 }
 
 for (const finding of findings) console.error(finding);

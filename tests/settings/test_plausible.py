@@ -56,3 +56,34 @@ def test_all_reasons_are_given_at_once(tmp_path):
     said = refused(config)
 
     assert all(part in said for part in ("`spawn-rate` of 1", "`timeout` of 3s", "`requirements` names"))
+
+
+@pytest.mark.parametrize(
+    ("service", "master", "words"),
+    [
+        ({"command": "serve"}, "10.0.0.4:5557", "A service that we start is published on 127.0.0.1, which"),
+        ({"url": "http://localhost:8000"}, "0.0.0.0:5557", "`url` names localhost, which"),
+        ({"url": "http://127.0.0.2:8000/"}, "loadtest:5557", "`url` names 127.0.0.2, which"),
+        ({"url": "http://[::1]:8000/"}, "loadtest:5557", "`url` names ::1, which"),
+        ({"url": "http://10.0.0.5:8000"}, "10.0.0.4:5557", ""),
+        ({"url": "http://localhost:8000"}, "127.0.0.1:5557", ""),
+        ({"command": "serve"}, "localhost:5557", ""),
+    ],
+)
+def test_a_service_that_workers_elsewhere_cannot_reach_is_refused(tmp_path, service, master, words):
+    config = plan(tmp_path, service, **{"remote-workers": 2, "master": master})
+    if words:
+        assert words in refused(config)
+        assert "`url`" in refused(config)
+    else:
+        refuse_impossible(config)
+
+
+def test_workers_of_this_machine_reach_every_service(tmp_path):
+    refuse_impossible(plan(tmp_path, workers=3, master="10.0.0.4:5557"))
+
+
+@pytest.mark.parametrize("load", [{"stages": "10x5s, 20x5s"}, {"arrival-rate": 5}, {"stages": "5/sx5s"}])
+def test_every_load_can_be_driven_by_workers(tmp_path, load):
+    service = {"url": "http://10.0.0.5"}
+    refuse_impossible(plan(tmp_path, service, **load, **{"remote-workers": 2, "master": "10.0.0.4:5557"}))

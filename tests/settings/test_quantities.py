@@ -7,6 +7,7 @@ from entrypoint.settings.quantities import (
     parse_milliseconds_with_unit,
     parse_number,
     parse_percent,
+    parse_truth,
     show_duration,
     show_percent,
 )
@@ -75,3 +76,16 @@ def test_a_shown_duration_reads_back_as_itself(seconds):
 @given(st.integers(0, 1000))
 def test_a_shown_percentage_reads_back_as_itself(percent):
     assert parse_percent(show_percent(percent / 100)) == pytest.approx(percent / 100)
+
+
+@pytest.mark.parametrize(
+    ("written", "truth"), [("true", True), ("false", False), (True, True), (False, False), ("True", True)]
+)
+def test_true_and_false_are_read(written, truth):
+    assert parse_truth(written) is truth
+
+
+@pytest.mark.parametrize("written", ["", "yes", "on", "1", 1, 0, None, [], "wahr"])
+def test_nothing_else_is_true_or_false(written):
+    with pytest.raises(ValueError, match="expected true or false"):
+        parse_truth(written)

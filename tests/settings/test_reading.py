@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -7,8 +9,9 @@ import yaml
 
 from entrypoint.errors import SettingsError
 from entrypoint.settings.document import parse_document
+from entrypoint.settings.glance import suite_of, wants_check_run
 from entrypoint.settings.keys import ACTION_INPUTS, INPUTS, all_keys
-from entrypoint.settings.reading import baseline_path, read_settings, suite_of
+from entrypoint.settings.reading import baseline_path, read_settings
 from entrypoint.settings.runner import child_environment, read_runner
 from entrypoint.settings.schema import schema
 
@@ -403,3 +406,28 @@ def test_files_that_are_not_utf_8_and_folders_are_refused_by_name(tmp_path):
         read_settings({}, {}, tmp_path, config="latin.yml")
     with pytest.raises(SettingsError, match=r"`folder.yml` is a folder, not a file"):
         read_settings({}, {}, tmp_path, config="folder.yml")
+
+
+@pytest.mark.parametrize(
+    ("given", "written", "wanted"),
+    [
+        ("true", "", True),
+        ("", "report: {check-run: true}", True),
+        ("false", "report: {check-run: true}", False),
+        ("", "", False),
+        ("yes", "", False),  # the run itself reports the mistake
+        ("", "report: [", False),
+        ("", "report: {check-run: [true]}", False),
+    ],
+)
+def test_whether_a_check_run_is_wanted(tmp_path, given, written, wanted):
+    (tmp_path / "loadtest.yml").write_text(written)
+    assert wants_check_run(None, {"LT_CHECK_RUN": given}, tmp_path) is wanted
+
+
+def test_a_glance_does_not_wait_for_the_model(tmp_path):
+    (tmp_path / "loadtest.yml").write_text("suite: a")
+    ours = "from entrypoint.cli import cli; cli(['open-check-run'], standalone_mode=False)"
+    code = f"import sys; {ours}; print('pydantic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
