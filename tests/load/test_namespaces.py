@@ -160,7 +160,9 @@ def test_slow_requests_in_flight_at_the_end_are_samples_across_machines_too(mach
     window_end = closing["spans"][-1]["end_s"]
     assert closing["started"] == closing["recorded"] == closing["locust_count"] == len(samples)
     assert set(samples["outcome"]) == {"ok"}
-    assert ((samples["start_s"] + samples["response_ms"] / 1000) > window_end).sum() == 8
+    # The order to stop travels: meanwhile a user may ask once more.
+    in_flight = samples[samples["start_s"] < window_end]
+    assert ((in_flight["start_s"] + in_flight["response_ms"] / 1000) > window_end).sum() == 8
     assert "joined as worker 0, of 1 in all" in machines.said("worker.log")
     assert "the channel has no authentication" in machines.said("run.log").replace("\n", " ")
 
