@@ -19,6 +19,7 @@ from entrypoint.baseline.model import Baseline, Fingerprint, Group
 from entrypoint.console import Console
 from entrypoint.errors import ExitCode, LoadError, LoadTestError, ServiceError, SettingsError
 from entrypoint.interruption import Interrupted
+from entrypoint.judgement.committed import Committed
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Comparison, Reason, Status, Verdict
 from entrypoint.judgement.thresholds import as_written
@@ -286,7 +287,8 @@ def compare_with_baseline(known: Known, measurement: Measurement) -> Comparison:
     """Every row against the baseline's runs for this machine, launcher and plan."""
     config = known.settings.config
     against = runs.describe(known.group, date.today()) if known.group else ""
-    return compare(measurement, known.group, config.thresholds, config.compare.false_alarm_rate, against)
+    reference = Committed(known.group) if known.group else None
+    return compare(measurement, reference, config.thresholds, config.compare.false_alarm_rate, against)
 
 
 def decide(known: Known, measured: Measured, comparison: Comparison) -> Verdict:

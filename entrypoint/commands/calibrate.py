@@ -7,6 +7,7 @@ from entrypoint.commands.accept import accept, fingerprint_of
 from entrypoint.commands.recording import record
 from entrypoint.console import Console
 from entrypoint.errors import ExitCode, LoadTestError
+from entrypoint.judgement.committed import Committed
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Outcome
 from entrypoint.judgement.significance import ENOUGH_OCCASIONS
@@ -74,7 +75,8 @@ def _tell(settings: Settings, result: Result, console: Console) -> None:
         return
     group = baseline.group(fingerprint_of(result, result.measurement))
     rate = settings.config.compare.false_alarm_rate
-    for change in compare(result.measurement, group, settings.config.thresholds, rate).changes:
+    reference = Committed(group) if group else None
+    for change in compare(result.measurement, reference, settings.config.thresholds, rate).changes:
         if change.gated and change.resolution is not None:
             value = figure(change.candidate, change.unit)
             console.say(f"  {change.endpoint} {change.metric}: {value}, could see {percent(change.resolution)}")

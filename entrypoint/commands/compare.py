@@ -9,6 +9,7 @@ from entrypoint.baseline.file import read_baseline
 from entrypoint.baseline.model import Fingerprint, Group
 from entrypoint.commands.accept import fingerprint_of
 from entrypoint.errors import SettingsError
+from entrypoint.judgement.committed import Committed
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.verdict import Findings, judge
 from entrypoint.measurement.model import Measurement
@@ -32,7 +33,8 @@ def compare_folders(base: Path, candidate: Path) -> Result:
     group, state = _base(base, fingerprint_of(result, result.measurement))
     against = runs.describe(group, date.today()) if group else ""
     thresholds = [Threshold.model_validate(threshold) for threshold in result.thresholds]
-    comparison = compare(result.measurement, group, thresholds, result.compared.false_alarm_rate, against)
+    reference = Committed(group) if group else None
+    comparison = compare(result.measurement, reference, thresholds, result.compared.false_alarm_rate, against)
     findings = Findings(
         checks=result.measurement.checks,
         comparison=comparison,

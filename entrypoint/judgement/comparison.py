@@ -3,19 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from entrypoint.baseline.model import MOST_RUNS, Group
 from entrypoint.judgement.model import Change, Comparison, Status
-from entrypoint.judgement.significance import (
-    ENOUGH_OCCASIONS,
-    lower_rank,
-    missing_variance,
-    more_than_baseline,
-    more_than_limit,
-    noise_between_occasions,
-    occasions_to_tell,
-    predict,
-    time_to_tell,
-)
+from entrypoint.judgement.reference import Against, Reference
+from entrypoint.judgement.significance import lower_rank, more_than_baseline, more_than_limit, time_to_tell
 from entrypoint.judgement.thresholds import Rule, rule_for, rules_for, unmatched
 from entrypoint.measurement.metrics import METRICS
 from entrypoint.measurement.model import EndpointMeasurement, Measurement
@@ -23,6 +13,8 @@ from entrypoint.settings.model import Threshold
 
 ALL_ENDPOINTS = "(all endpoints)"
 _FELL = 0.75
+# Beyond so many standard errors, who has the first turn matters more than chance explains.
+_ORDER_Z = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +24,16 @@ class _Row:
     endpoint: str
     rule: Rule
     found: EndpointMeasurement
-    group: Group | None
+    reference: Reference | None
 
     @property
     def value(self) -> float | None:
         return self.found.metrics.get(self.rule.metric.key)
 
     @property
-    def occasions(self) -> list[list[float]]:
-        return self.group.occasions(self.endpoint, self.rule.metric.key) if self.group else []
+    def judged(self) -> bool:
+        """Whether the reference can judge it."""
+        return self.reference is not None and self.reference.judges(self.endpoint, self.rule.metric)
 
     @property
     def is_ratio(self) -> bool:
@@ -55,7 +48,7 @@ class _Row:
         if self.value is None:
             return self.raises_doubt
         limited = self.rule.limit_above is not None or self.rule.limit_below is not None
-        return limited or bool(self.occasions) or (self.is_ratio and self.group is not None)
+        return limited or self.judged or (self.is_ratio and self.reference is not None)
 
     @property
     def raises_doubt(self) -> bool:
@@ -66,15 +59,15 @@ class _Row:
         if self.rule.limit_asked:
             return True
         return (
-            bool(self.occasions)
-            and self.group is not None
-            and (self.found.requests < _FELL * self.group.requests_a_run(self.endpoint))
+            self.judged
+            and self.reference is not None
+            and (self.found.requests < _FELL * self.reference.requests_a_run(self.endpoint))
         )
 
 
 def compare(
     measurement: Measurement,
-    group: Group | None,
+    reference: Reference | None,
     thresholds: list[Threshold],
     false_alarm_rate: float,
     against: str = "",
@@ -83,26 +76,27 @@ def compare(
 
     Args:
         measurement: the candidate's.
-        group: the baseline's runs for this machine, launcher and plan; None judges limits alone.
+        reference: what it is held against; None judges limits alone.
         thresholds: the user's, in the order of the file.
         false_alarm_rate: of the whole run; each of the R gated rows gets an R-th of it (Bonferroni).
-        against: what the group is, in a sentence.
+        against: what the reference is, in a sentence.
     """
+    paired = reference is not None and reference.paired
     rows = [
-        _Row(endpoint, rule, found, group)
+        _Row(endpoint, rule, found, reference)
         for endpoint, found in measurement.endpoints.items()
-        for rule in rules_for(endpoint, thresholds)
+        for rule in rules_for(endpoint, thresholds, paired=paired)
     ] + _pooled(measurement, thresholds)
     count = sum(row.gated for row in rows)
     alpha = false_alarm_rate / max(1, count)
-    changes = [_judge(row, alpha) for row in rows] + _missing(measurement, group, thresholds)
+    changes = [_judge(row, alpha) for row in rows] + _missing(measurement, reference, thresholds)
     return Comparison(
         changes=tuple(changes),
         rows=count,
         alpha=alpha,
         against=against,
-        caveats=_caveats(group),
-        quantiles={endpoint: group.quantiles(endpoint) for endpoint in measurement.endpoints} if group else {},
+        caveats=reference.caveats if reference else (),
+        quantiles={endpoint: reference.quantiles(endpoint) for endpoint in measurement.endpoints} if reference else {},
         unmatched=tuple(unmatched(thresholds, measurement.endpoints)),
     )
 
@@ -124,17 +118,6 @@ def _pooled(measurement: Measurement, thresholds: list[Threshold]) -> list[_Row]
         requests=requests, failures=failed, outcomes={}, metrics={failures.key: failed / requests}, quantiles={}
     )
     return [_Row(ALL_ENDPOINTS, general, whole, None)]
-
-
-def _caveats(group: Group | None) -> tuple[str, ...]:
-    occasions = len({run.occasion for run in group.runs}) if group else ENOUGH_OCCASIONS
-    if occasions >= ENOUGH_OCCASIONS:
-        return ()
-    plural = "occasion" if occasions == 1 else "occasions"
-    return (
-        f"The baseline was measured on {occasions} {plural}; below {ENOUGH_OCCASIONS} the noise between occasions is partly "
-        "assumed, and wide, so that only a change far outside it is accused.",
-    )
 
 
 def _judge(row: _Row, alpha: float) -> Change:
@@ -174,13 +157,13 @@ def _judge_few(row: _Row, alpha: float) -> Change:
 
 def _bounded(row: _Row, bound: float) -> _Row:
     metrics = {**row.found.metrics, row.rule.metric.key: bound}
-    return _Row(row.endpoint, row.rule, row.found.model_copy(update={"metrics": metrics}), row.group)
+    return _Row(row.endpoint, row.rule, row.found.model_copy(update={"metrics": metrics}), row.reference)
 
 
 def _judge_failures(row: _Row, alpha: float) -> Change:
     """Failures are counts: an exact test against the limit first, then one against the baseline's."""
     failures, requests = row.found.failures, row.found.requests
-    base_failures, base_requests = row.group.counts(row.endpoint) if row.group else (0, 0)
+    base_failures, base_requests = row.reference.counts(row.endpoint) if row.reference else (0, 0)
     baseline = base_failures / base_requests if base_requests else None
     limit = row.rule.limit_above
     note = f"{failures} of {requests} requests"
@@ -201,48 +184,54 @@ def _judge_failures(row: _Row, alpha: float) -> Change:
 
 
 def _against_baseline(row: _Row, alpha: float, forced: Status | None = None) -> Change:
-    """Log ratio to the mean of the baseline's occasions, held against the noise between them."""
-    occasions, value = row.occasions, row.value
-    logs = [sum(runs) / len(runs) for runs in occasions]
+    """The log ratio to the reference, held against the reference's noise."""
+    metric, value = row.rule.metric, row.value
     assert value is not None
-    if not logs or value <= 0 or row.rule.metric.prior_sd is None:
-        return _change(row, forced or _without_baseline(row))
-    noise = noise_between_occasions(logs, row.rule.metric.prior_sd)
-    missing = missing_variance(occasions)
-    prediction = predict(logs, noise, alpha, missing)
-    estimate = math.log(value) - prediction.mean
-    status = forced or (
-        _status(row.rule, estimate, prediction.half, math.exp(prediction.mean)) if row.rule.gate else Status.REPORTED
+    found = row.reference.hold(row.endpoint, metric, value, alpha) if row.reference else None
+    if row.reference is None or found is None:
+        return _change(row, forced or _without_baseline(row), note=_lack(row))
+    status = forced or (_status(row.rule, found) if row.rule.gate else Status.REPORTED)
+    by_order = forced is None and row.rule.gate and abs(found.order_z) > _ORDER_Z
+    if by_order:
+        status = Status.UNRESOLVED
+    note = "who has the first turn matters more than chance explains" if by_order else ""
+    change = _change(row, status, found=found, note=note)
+    if status is not Status.UNRESOLVED or by_order:
+        return change
+    worse = found.estimate * metric.direction
+    return change.model_copy(
+        update=row.reference.to_tell(row.endpoint, metric, worse, row.rule.log_threshold, alpha),
     )
-    more = None
-    if status is Status.UNRESOLVED:
-        worse = estimate * row.rule.metric.direction
-        counts = range(max(ENOUGH_OCCASIONS, len(logs) + 1), MOST_RUNS + 1)
-        more = occasions_to_tell(worse, row.rule.log_threshold, noise.sd, missing, alpha, counts)
-    found = _change(
-        row,
-        status,
-        baseline=math.exp(prediction.mean),
-        change=_ratio(estimate),
-        interval=(_ratio(estimate - prediction.half), _ratio(estimate + prediction.half)),
-        resolution=_ratio(prediction.resolution),
-    )
-    return found.model_copy(update={"occasions_to_tell": more})
+
+
+def _lack(row: _Row) -> str:
+    wanted = row.rule.gate and row.rule.max_change is not None and row.reference is not None
+    return row.reference.lacks(row.endpoint, row.rule.metric) if wanted and row.reference else ""
+
+
+def _interval(found: Against) -> tuple[float, float]:
+    """As fractions. Where the estimate has no bound, what is not known of it has none either."""
+    if math.isinf(found.estimate) and math.isinf(found.half):
+        return (-1.0, math.inf)
+    return _ratio(found.estimate - found.half), _ratio(found.estimate + found.half)
 
 
 def _without_baseline(row: _Row) -> Status:
-    if row.group is not None and row.rule.gate and row.rule.max_change is not None:
-        return Status.NEW
     limited = row.rule.limit_above is not None or row.rule.limit_below is not None
+    if row.reference is not None and row.rule.gate and row.rule.max_change is not None:
+        return Status.TOO_FEW if _lack(row) else Status.NEW
     return Status.WITHIN_LIMIT if row.rule.gate and limited else Status.REPORTED
 
 
-def _status(rule: Rule, estimate: float, half: float, baseline: float) -> Status:
+def _status(rule: Rule, found: Against) -> Status:
     """design.md section 5, with everything turned so that positive is worse."""
+    estimate, half, baseline = found.estimate, found.half, found.baseline
     worse = estimate * rule.metric.direction
     threshold = rule.log_threshold
     if math.isinf(threshold):
         return Status.WITHIN_LIMIT
+    if math.isinf(baseline):  # more requests failed than the percentile leaves out
+        return Status.IMPROVED if -worse > threshold and -worse - half > 0 else Status.UNRESOLVED
     beyond_floor = abs(baseline * math.exp(min(estimate, 700.0)) - baseline) > rule.floor
     if worse > threshold and beyond_floor and worse - half > 0:
         return Status.REGRESSED
@@ -258,18 +247,18 @@ def _ratio(log: float) -> float:
     return math.expm1(min(log, 700.0)) if not math.isinf(log) else math.copysign(math.inf, log)
 
 
-def _missing(measurement: Measurement, group: Group | None, thresholds: list[Threshold]) -> list[Change]:
+def _missing(measurement: Measurement, reference: Reference | None, thresholds: list[Threshold]) -> list[Change]:
     """Endpoints that the baseline knows and the candidate was never asked for: named, never passed silently.
 
     One that was too rare in the baseline to be judged may be absent by chance, so it raises no doubt.
     """
-    if group is None:
+    if reference is None:
         return []
-    gone = [endpoint for endpoint in group.endpoints() if endpoint not in measurement.endpoints]
+    gone = [endpoint for endpoint in reference.endpoints() if endpoint not in measurement.endpoints]
     return [
-        _absent(endpoint, rule, judged=bool(group.occasions(endpoint, rule.metric.key)))
+        _absent(endpoint, rule, judged=reference.judges(endpoint, rule.metric))
         for endpoint in gone
-        for rule in rules_for(endpoint, thresholds)
+        for rule in rules_for(endpoint, thresholds, paired=reference.paired)
         if rule.gate and rule.max_change is not None
     ]
 
@@ -287,7 +276,7 @@ def _absent(endpoint: str, rule: Rule, *, judged: bool) -> Change:
 
 def _too_few(row: _Row) -> str:
     if row.found.requests < row.rule.metric.minimum:
-        had = row.group.requests_a_run(row.endpoint) if row.group and row.raises_doubt else 0
+        had = row.reference.requests_a_run(row.endpoint) if row.reference and row.raises_doubt else 0
         before = f"; the baseline had {had:.0f}" if had else ""
         return f"{row.found.requests} of the {row.rule.metric.minimum} requests it needs{before}"
     return "no request succeeded"
@@ -297,31 +286,25 @@ def _change(
     row: _Row,
     status: Status,
     *,
+    found: Against | None = None,
     baseline: float | None = None,
-    change: float | None = None,
-    interval: tuple[float, float] | None = None,
-    resolution: float | None = None,
     note: str = "",
 ) -> Change:
     rule, metric = row.rule, row.rule.metric
-    runs = row.group.runs if row.group else ()
-    history = tuple(
-        value
-        for run in runs
-        if row.endpoint in run.endpoints and (value := run.endpoints[row.endpoint].values.get(metric.key)) is not None
-    )
+    history = row.reference.history(row.endpoint, metric) if row.reference else ()
     return Change(
         endpoint=row.endpoint,
         metric=metric.key,
         unit=metric.unit,
-        baseline=baseline,
+        baseline=found.baseline if found else baseline,
         candidate=row.value,
-        change=change,
-        interval=interval,
+        change=_ratio(found.estimate) if found else None,
+        interval=_interval(found) if found else None,
         threshold=rule.max_change,
         floor=rule.floor,
         limit=rule.limit_above if rule.limit_above is not None else rule.limit_below,
-        resolution=resolution,
+        resolution=_ratio(found.resolution) if found else None,
+        order_effect=_ratio(found.order) if found and found.order is not None else None,
         status=status,
         gated=row.gated,
         history=history,

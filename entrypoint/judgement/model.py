@@ -31,6 +31,8 @@ class Change(Value):
         floor: smallest absolute change that is accused.
         limit: absolute limit that applies.
         resolution: the smallest change towards worse that this run would have seen with 95 % probability.
+        order_effect: half the relative change between pairs in which the candidate had the first turn and the others; None
+            where nobody took turns.
         gated: whether the row takes part in the verdict.
         history: the baseline's runs, the oldest first, for a sparkline.
         occasions_to_tell: on how many occasions a baseline of the same noise would resolve the row; None if it is resolved, or
@@ -50,6 +52,7 @@ class Change(Value):
     floor: float = 0.0
     limit: float | None = None
     resolution: float | None = None
+    order_effect: float | None = None
     status: Status
     gated: bool
     history: tuple[float, ...] = ()

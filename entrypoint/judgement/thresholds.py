@@ -44,15 +44,19 @@ class Rule:
         return -math.log1p(-min(self.max_change, 0.999999))
 
 
-def rule_for(endpoint: str, metric: Metric, thresholds: list[Threshold]) -> Rule:
-    """The rule of one row. Later entries of the file override earlier ones, key by key."""
+def rule_for(endpoint: str, metric: Metric, thresholds: list[Threshold], *, paired: bool = False) -> Rule:
+    """The rule of one row. Later entries of the file override earlier ones, key by key.
+
+    Args:
+        paired: whether the candidate is measured beside what it is compared with, which has defaults of its own.
+    """
     said = MetricThreshold()
     for threshold in thresholds:
         if matches(threshold.endpoint, endpoint) and (entry := threshold.metrics.get(metric.key)):
             said = said.model_copy(update=entry.model_dump(exclude_none=True, by_alias=False))
     lower = metric.direction is Direction.LOWER_IS_BETTER
     asked = said.max_increase if lower else said.max_decrease
-    max_change = asked if asked is not None else metric.max_change
+    max_change = asked if asked is not None else metric.max_change_paired if paired else metric.max_change
     limit_above = said.max if said.max is not None else (metric.limit if lower else None)
     limit_below = said.min if said.min is not None else (None if lower else metric.limit)
     spoken_of = any(value is not None for value in (asked, said.max, said.min))
@@ -101,6 +105,6 @@ def unmatched(thresholds: list[Threshold], endpoints: Iterable[str]) -> list[str
     ]
 
 
-def rules_for(endpoint: str, thresholds: list[Threshold]) -> list[Rule]:
+def rules_for(endpoint: str, thresholds: list[Threshold], *, paired: bool = False) -> list[Rule]:
     """The rules of all metrics of one endpoint, in the order of the metrics."""
-    return [rule_for(endpoint, metric, thresholds) for metric in METRICS.values()]
+    return [rule_for(endpoint, metric, thresholds, paired=paired) for metric in METRICS.values()]

@@ -38,6 +38,7 @@ class Metric:
         minimum: requests needed before it is printed; below, it is None.
         gate: whether it is judged unless a threshold says otherwise.
         max_change: relative change in the worse direction that is allowed by default against a committed baseline.
+        max_change_paired: the same against a base that is measured beside it.
         floor: smallest absolute change, in the unit, that is accused.
         limit: default absolute limit in the worse direction.
         quantile: which quantile of the response times it is, None for other figures.
@@ -52,6 +53,7 @@ class Metric:
     minimum: int = 1
     gate: bool = False
     max_change: float | None = None
+    max_change_paired: float | None = None
     floor: float = 0.0
     limit: float | None = None
     prior_sd: float | None = None
@@ -84,6 +86,7 @@ _ALL = (
         minimum=11,
         gate=True,
         max_change=0.25,
+        max_change_paired=0.10,
         floor=1.0,
         prior_sd=0.10,
     ),
@@ -107,6 +110,7 @@ _ALL = (
         minimum=130,
         gate=True,
         max_change=0.50,
+        max_change_paired=0.25,
         floor=1.0,
         prior_sd=0.20,
     ),

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from entrypoint.baseline.model import EndpointValues
+from entrypoint.judgement.committed import Committed
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Status
 from entrypoint.judgement.significance import (
@@ -32,7 +33,8 @@ STEADY = tuple(
 
 
 def judged(candidate, against, *thresholds, rate=0.01):
-    comparison = compare(candidate, against, [Threshold.model_validate(threshold) for threshold in thresholds], rate)
+    reference = Committed(against) if against else None
+    comparison = compare(candidate, reference, [Threshold.model_validate(threshold) for threshold in thresholds], rate)
     return {(change.endpoint, change.metric): change for change in comparison.changes}, comparison
 
 

@@ -1,0 +1,100 @@
+"""The runs of a committed baseline as what a candidate is held against. Pure."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from entrypoint.baseline.model import MOST_RUNS, Group
+from entrypoint.judgement.reference import Against
+from entrypoint.judgement.significance import (
+    ENOUGH_OCCASIONS,
+    missing_variance,
+    noise_between_occasions,
+    occasions_to_tell,
+    predict,
+)
+from entrypoint.measurement.metrics import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A group of runs; the noise between its occasions decides."""
+
+    group: Group
+
+    @property
+    def paired(self) -> bool:
+        """The runs are of other hours, and mostly of other machines."""
+        return False
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """That the noise is partly assumed, as long as it is."""
+        occasions = len({run.occasion for run in self.group.runs})
+        if occasions >= ENOUGH_OCCASIONS:
+            return ()
+        plural = "occasion" if occasions == 1 else "occasions"
+        return (
+            f"The baseline was measured on {occasions} {plural}; below {ENOUGH_OCCASIONS} the noise between occasions is partly "
+            "assumed, and wide, so that only a change far outside it is accused.",
+        )
+
+    def endpoints(self) -> Sequence[str]:
+        """Every endpoint of the newest run."""
+        return self.group.endpoints()
+
+    def judges(self, endpoint: str, metric: Metric) -> bool:
+        """Whether any run has the figure."""
+        return bool(self._occasions(endpoint, metric))
+
+    def lacks(self, _endpoint: str, _metric: Metric, /) -> str:
+        """Nothing that must be said: a figure that no run has is new."""
+        return ""
+
+    def hold(self, endpoint: str, metric: Metric, value: float, alpha: float) -> Against | None:
+        """Log ratio to the mean of the occasions, with the prediction interval of one more of them."""
+        occasions = self._occasions(endpoint, metric)
+        logs = _means(occasions)
+        if not logs or value <= 0 or metric.prior_sd is None:
+            return None
+        noise = noise_between_occasions(logs, metric.prior_sd)
+        prediction = predict(logs, noise, alpha, missing_variance(occasions))
+        return Against(
+            baseline=math.exp(prediction.mean),
+            estimate=math.log(value) - prediction.mean,
+            half=prediction.half,
+            resolution=prediction.resolution,
+        )
+
+    def to_tell(self, endpoint: str, metric: Metric, worse: float, threshold: float, alpha: float) -> dict[str, Any]:
+        """On how many occasions a baseline of the same noise would resolve the row."""
+        occasions = self._occasions(endpoint, metric)
+        logs, prior = _means(occasions), metric.prior_sd or 0.0
+        counts = range(max(ENOUGH_OCCASIONS, len(logs) + 1), MOST_RUNS + 1)
+        noise, missing = noise_between_occasions(logs, prior), missing_variance(occasions)
+        return {"occasions_to_tell": occasions_to_tell(worse, threshold, noise.sd, missing, alpha, counts)}
+
+    def counts(self, endpoint: str) -> tuple[int, int]:
+        """Failures and requests over all runs."""
+        return self.group.counts(endpoint)
+
+    def requests_a_run(self, endpoint: str) -> float:
+        """How many requests the endpoint had in the mean run."""
+        return self.group.requests_a_run(endpoint)
+
+    def quantiles(self, endpoint: str) -> dict[str, float]:
+        """Response times in ms by probability, the mean of the runs."""
+        return self.group.quantiles(endpoint)
+
+    def history(self, endpoint: str, metric: Metric) -> tuple[float, ...]:
+        """The figure in every run that has it."""
+        found = (run.endpoints[endpoint].values.get(metric.key) for run in self.group.runs if endpoint in run.endpoints)
+        return tuple(value for value in found if value is not None)
+
+    def _occasions(self, endpoint: str, metric: Metric) -> list[list[float]]:
+        return self.group.occasions(endpoint, metric.key)
+
+
+def _means(occasions: Sequence[Sequence[float]]) -> list[float]:
+    return [sum(runs) / len(runs) for runs in occasions]
