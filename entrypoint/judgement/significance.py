@@ -136,6 +136,17 @@ def time_to_tell(failures: int, requests: int, limit: float, alpha: float, most:
     return next((n for n in range(2, most + 1) if more_than_limit(n * failures, n * requests, limit) <= alpha), None)
 
 
+def time_to_tell_by_pairs(worse: float, threshold: float, half: float, most: int = 100) -> int | None:
+    """How many times the pairs would resolve a row, whose interval shrinks with their square root; None beyond `most`.
+
+    Args:
+        worse: estimate of the log ratio, positive for worse.
+        threshold: log of the allowed change.
+        half: half the interval's width now.
+    """
+    return next((n for n in range(2, most + 1) if tells(worse, half / math.sqrt(n), threshold)), None)
+
+
 def lower_rank(requests: int, p: float, alpha: float) -> int:
     """The rank whose value lies below the true p-quantile with probability 1 - α, 0 if so few requests have none.
 

@@ -39,9 +39,12 @@ class Rule:
         """The allowed change as a logarithm towards worse; infinite without one."""
         if self.max_change is None:
             return math.inf
-        if self.metric.direction is Direction.LOWER_IS_BETTER:
-            return math.log1p(self.max_change)
-        return -math.log1p(-min(self.max_change, 0.999999))
+        return log_of_allowed(self.max_change, lower_is_better=self.metric.direction is Direction.LOWER_IS_BETTER)
+
+
+def log_of_allowed(change: float, *, lower_is_better: bool) -> float:
+    """The logarithm, towards worse, of an allowed relative change."""
+    return math.log1p(change) if lower_is_better else -math.log1p(-min(change, 0.999999))
 
 
 def rule_for(endpoint: str, metric: Metric, thresholds: list[Threshold], *, paired: bool = False) -> Rule:

@@ -1,0 +1,59 @@
+"""When to measure again: an early look may acquit a row, and only the last look accuses. Pure.
+
+No alpha is spent on looks: P(a row is accused) <= P(the last look rejects) <= alpha, whatever was acquitted before.
+"""
+
+import math
+
+from entrypoint.judgement.model import Change, Comparison, Status
+from entrypoint.judgement.significance import tells
+from entrypoint.judgement.thresholds import log_of_allowed
+from entrypoint.measurement.metrics import METRICS, Direction
+
+_OPEN = {Status.REGRESSED, Status.OVER_LIMIT, Status.UNRESOLVED, Status.MISSING}
+_ACQUITTED = {Status.UNCHANGED, Status.IMPROVED}
+
+
+def acquit(earlier: Comparison | None, now: Comparison) -> Comparison:
+    """This look's rows; one that an earlier look has acquitted stays as that look saw it, figures and all."""
+    if earlier is None:
+        return now
+    acquitted = {_row(change): change for change in earlier.changes if change.status in _ACQUITTED}
+    kept = [acquitted.get(_row(change), change) for change in now.changes]
+    return now.model_copy(update={"changes": tuple(kept)})
+
+
+def open_rows(comparison: Comparison, look: int, most: int) -> list[Change]:
+    """The gated rows that another look could decide; none after the last one.
+
+    Args:
+        look: the number of looks so far.
+        most: the most there may be.
+    """
+    if look >= most:
+        return []
+    return [
+        change
+        for change in comparison.changes
+        if change.gated and change.status in _OPEN and not hopeless(change, most / look)
+    ]
+
+
+def hopeless(change: Change, times: float) -> bool:
+    """Whether not even so many times the measured time could resolve a row, neither at its estimate nor at no change."""
+    if change.status is not Status.UNRESOLVED:
+        return False
+    if change.interval is None or change.change is None or change.threshold is None:
+        return change.time_to_tell is None or change.time_to_tell > times
+    low, high = (math.log1p(max(end, -1 + 1e-12)) for end in change.interval)
+    half = (high - low) / 2 / math.sqrt(times)
+    if not math.isfinite(half):
+        return False
+    direction = METRICS[change.metric].direction
+    threshold = log_of_allowed(change.threshold, lower_is_better=direction is Direction.LOWER_IS_BETTER)
+    worse = math.log1p(change.change) * direction
+    return not tells(0.0, half, threshold) and not tells(worse, half, threshold)
+
+
+def _row(change: Change) -> tuple[str, str]:
+    return change.endpoint, change.metric

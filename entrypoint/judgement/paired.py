@@ -1,0 +1,202 @@
+"""The base's own service, measured beside the candidate in turns, as what the candidate is held against. Pure."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrypoint.judgement.reference import Against
+from entrypoint.judgement.significance import POWER, t_quantile, time_to_tell_by_pairs
+from entrypoint.measurement.metrics import METRICS, Metric
+from entrypoint.measurement.pairs import BASE, CANDIDATE, Pairs, Side
+
+# Fewer pairs gate nothing: their spread is not known well enough (docs/judging.md).
+FEWEST_PAIRS = 12
+# The standard error of a standard error from so many resamples is 1/√(2 · 400), 3.5 %.
+_RESAMPLES = 400
+_LADDER = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99, 0.999, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Logs:
+    """Logarithms of one row's figure: whole sample, resamples of shape (B,), and the pairs by who had the first turn.
+
+    Infinite where more requests failed than the figure leaves out.
+    """
+
+    base: float
+    base_drawn: NDArray[np.float64]
+    ratio_drawn: NDArray[np.float64] | None
+    order: float | None
+
+
+class Paired:
+    """All pairs of a run so far.
+
+    Args:
+        pairs: of all generations.
+        seed: of the resampling, so that the same samples give the same verdict.
+    """
+
+    paired = True
+    caveats: tuple[str, ...] = ()
+
+    def __init__(self, pairs: Pairs, seed: int = 1) -> None:
+        self._pairs = pairs
+        self._seed = seed
+        self._known: dict[str, dict[str, _Logs]] = {}
+
+    def endpoints(self) -> Sequence[str]:
+        """Every endpoint that the base was asked for."""
+        return [name for name, sides in self._pairs.endpoints.items() if len(sides[BASE].rows)]
+
+    def judges(self, endpoint: str, metric: Metric) -> bool:
+        """Whether the base has the figure, in enough pairs."""
+        return len(self._pairs) >= FEWEST_PAIRS and metric.key in self._logs(endpoint)
+
+    def lacks(self, endpoint: str, metric: Metric, /) -> str:
+        """Why the base has no such figure."""
+        requests = self.counts(endpoint)[1]
+        if not requests:
+            return ""
+        if len(self._pairs) < FEWEST_PAIRS:
+            return f"{len(self._pairs)} of the {FEWEST_PAIRS} pairs of turns it needs"
+        return f"the base had {requests} of the {metric.minimum} requests it needs"
+
+    def hold(self, endpoint: str, metric: Metric, value: float, alpha: float) -> Against | None:
+        """Log ratio of the pooled figures ± t(1 - α, pairs - 1) standard errors from the bootstrap over pairs.
+
+        Efron and Tibshirani, An Introduction to the Bootstrap, chapters 6 and 12. The unit is the pair: requests of one
+        segment share its luck, and taken as independent they understate the spread up to two times.
+        """
+        logs = self._logs(endpoint).get(metric.key)
+        if logs is None or not self.judges(endpoint, metric):
+            return None
+        estimate = _difference(_log(value), logs.base)
+        drawn = logs.ratio_drawn if logs.ratio_drawn is not None else -logs.base_drawn
+        error = _standard_error(drawn, estimate)
+        df = len(self._pairs) - 1
+        half = t_quantile(1 - alpha, df) * error
+        return Against(
+            baseline=math.exp(logs.base) if math.isfinite(logs.base) else math.inf,
+            estimate=estimate,
+            half=half,
+            resolution=half + t_quantile(POWER, df) * error,
+            order=logs.order,
+            order_z=logs.order / error if logs.order is not None and 0 < error < math.inf else 0.0,
+        )
+
+    def to_tell(self, endpoint: str, metric: Metric, worse: float, threshold: float, alpha: float) -> dict[str, Any]:
+        """How many times the measured time would resolve the row, were estimate and noise to stay what they are."""
+        value = self._pairs.endpoints[endpoint][CANDIDATE].samples
+        found = self.hold(endpoint, metric, metric.compute(value), alpha) if len(value.rows) else None
+        return {"time_to_tell": time_to_tell_by_pairs(worse, threshold, found.half) if found else None}
+
+    def counts(self, endpoint: str) -> tuple[int, int]:
+        """Failures and requests of the base."""
+        side = self._pairs.endpoints.get(endpoint, (None, None))[BASE]
+        return (side.failures, len(side.rows)) if side and len(side.rows) else (0, 0)
+
+    def requests_a_run(self, endpoint: str) -> float:
+        """The base's requests: both had the same measured time."""
+        return float(self.counts(endpoint)[1])
+
+    def quantiles(self, endpoint: str) -> dict[str, float]:
+        """The base's response times in ms by probability; without those that failures reach."""
+        side = self._pairs.endpoints.get(endpoint, (None, None))[BASE]
+        if side is None or not len(side.rows):
+            return {}
+        found = {f"{p:g}": float(side.samples.sorted_ms[_rank(len(side.rows), p)]) for p in _LADDER}
+        return {p: value for p, value in found.items() if math.isfinite(value)}
+
+    def history(self, _endpoint: str, _metric: Metric, /) -> tuple[float, ...]:
+        """None: the base was measured now."""
+        return ()
+
+    @cached_property
+    def _draws(self) -> NDArray[np.intp]:
+        """How often each resample has each pair, shape (B, pairs)."""
+        count = len(self._pairs)
+        return np.random.default_rng(self._seed).multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
+
+    def _logs(self, endpoint: str) -> dict[str, _Logs]:
+        """All figures of an endpoint that the base has enough requests for; resampled once, when it is first asked for."""
+        if endpoint not in self._known:
+            sides = self._pairs.endpoints.get(endpoint)
+            self._known[endpoint] = self._resample(*sides) if sides and len(self._pairs) >= FEWEST_PAIRS else {}
+        return self._known[endpoint]
+
+    def _resample(self, candidate: Side, base: Side) -> dict[str, _Logs]:
+        metrics = [metric for metric in METRICS.values() if metric.unit != "%" and metric.minimum <= len(base.rows)]
+        both = [metric for metric in metrics if 0 < metric.minimum <= len(candidate.rows)]
+        base_drawn = _drawn(base, metrics, self._draws)
+        candidate_drawn = _drawn(candidate, both, self._draws)
+        orders = self._orders(candidate, base, both)
+        return {
+            metric.key: _Logs(
+                base=_log(metric.compute(base.samples)),
+                base_drawn=base_drawn[metric.key],
+                ratio_drawn=_differences(candidate_drawn[metric.key], base_drawn[metric.key])
+                if metric in both
+                else None,
+                order=orders.get(metric.key),
+            )
+            for metric in metrics
+        }
+
+    def _orders(self, candidate: Side, base: Side, metrics: list[Metric]) -> dict[str, float]:
+        """For each figure half the difference between the pairs that the candidate began and those that the base began."""
+        first = self._pairs.candidate_first.astype(np.intp)
+        begun = [(candidate.drawn(times), base.drawn(times)) for times in (first, 1 - first)]
+        if not all(len(samples.rows) for sides in begun for samples in sides):
+            return {}
+        found = {}
+        for metric in metrics:
+            by_candidate, by_base = (
+                _difference(_log(metric.compute(ours)), _log(metric.compute(theirs))) for ours, theirs in begun
+            )
+            if math.isfinite(by_candidate - by_base):
+                found[metric.key] = (by_candidate - by_base) / 2
+        return found
+
+
+def _drawn(side: Side, metrics: list[Metric], draws: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
+    """Logarithm of each figure in each resample, shape (B,); infinite in one without any request."""
+    logs = {metric.key: np.full(len(draws), math.inf) for metric in metrics}
+    for number, times in enumerate(draws):
+        samples = side.drawn(times)
+        if len(samples.rows):
+            for metric in metrics:
+                logs[metric.key][number] = _log(metric.compute(samples))
+    return logs
+
+
+def _rank(count: int, p: float) -> int:
+    return max(1, math.ceil(round(p * count, 9))) - 1
+
+
+def _log(value: float) -> float:
+    """Of a figure: a missing one is as bad as an infinite one, and zero is as small as can be."""
+    if math.isnan(value) or value == math.inf:
+        return math.inf
+    return math.log(value) if value > 0 else -math.inf
+
+
+def _difference(ours: float, theirs: float) -> float:
+    """Two that are infinite alike do not differ."""
+    return 0.0 if ours == theirs else ours - theirs
+
+
+def _differences(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([_difference(a, b) for a, b in zip(ours.tolist(), theirs.tolist(), strict=True)])
+
+
+def _standard_error(drawn: NDArray[np.float64], estimate: float) -> float:
+    """Standard deviation of the resamples; none where all are infinite alike, and no bound where only some are."""
+    if np.isfinite(drawn).all() and math.isfinite(estimate):
+        return float(drawn.std(ddof=1))
+    return 0.0 if (drawn == estimate).all() else math.inf

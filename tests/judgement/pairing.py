@@ -1,0 +1,63 @@
+"""Small builders of pairs of turns, as a side by side comparison has them."""
+
+import numpy as np
+
+from entrypoint.judgement.comparison import compare
+from entrypoint.judgement.paired import Paired
+from entrypoint.measurement.metrics import METRICS
+from entrypoint.measurement.model import EndpointMeasurement, Measurement
+from entrypoint.measurement.pairs import Pairs, Side
+from entrypoint.measurement.samples import DTYPE
+from entrypoint.settings.model import Threshold
+from locustfiles.ml_loadtest import contract
+
+from .building import measurement
+
+
+def side(times_ms, failed=(), pairs=None):
+    """A side from response times of shape (pairs, requests a pair); `failed` numbers requests that answered 500."""
+    times_ms = np.asarray(times_ms, dtype=float)
+    count, each = times_ms.shape
+    rows = np.zeros(count * each, DTYPE)
+    rows["response_ms"] = times_ms.ravel()
+    rows["outcome"][list(failed)] = contract.Outcome.SERVER_ERROR
+    pair = np.repeat(np.arange(count), each)
+    order = np.argsort(np.where(rows["outcome"] > 0, np.inf, rows["response_ms"]), kind="stable")
+    return Side(rows[order], pair[order].astype(np.intp), np.ones(pairs or count))
+
+
+def pairs_of(endpoints):
+    """Pairs from {endpoint: (candidate's side, base's side)}; who begins alternates."""
+    count = len(next(iter(endpoints.values()))[0].window_s)
+    first = np.arange(count) % 4 % 3 == 0
+    return Pairs(endpoints=endpoints, candidate_first=first, generation=np.zeros(count, np.intp))
+
+
+def noisy(pairs=45, each=40, seed=1, base_ms=10.0, spread=0.25):
+    """Response times in ms with a heavy tail, and luck that a pair's requests share; shape (pairs, each)."""
+    random = np.random.default_rng(seed)
+    luck = random.normal(0, 0.05, (pairs, 1))
+    return base_ms * np.exp(random.normal(0, spread, (pairs, each)) + luck)
+
+
+def candidate_of(pairs):
+    """The measurement of the candidate's side."""
+    endpoints = {}
+    for name, (ours, _) in pairs.endpoints.items():
+        if not len(ours.rows):
+            continue
+        values = {key: m.compute(ours.samples) if len(ours.rows) >= m.minimum else None for key, m in METRICS.items()}
+        endpoints[name] = EndpointMeasurement(
+            requests=len(ours.rows), failures=ours.failures, outcomes={}, metrics=values, quantiles={},
+            few=tuple(ours.samples.sorted_ms.tolist()) if len(ours.rows) < METRICS["p95"].minimum else (),
+        )  # fmt: skip
+    whole: Measurement = measurement(p50=1.0)
+    return whole.model_copy(update={"endpoints": endpoints})
+
+
+def judged(endpoints, *thresholds, rate=0.01):
+    """Rows by (endpoint, metric), and the comparison."""
+    pairs = pairs_of(endpoints)
+    rules = [Threshold.model_validate(threshold) for threshold in thresholds]
+    comparison = compare(candidate_of(pairs), Paired(pairs), rules, rate)
+    return {(change.endpoint, change.metric): change for change in comparison.changes}, comparison

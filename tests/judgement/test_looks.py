@@ -1,0 +1,67 @@
+"""Early looks acquit, the last accuses."""
+
+import math
+
+import pytest
+
+from entrypoint.judgement.looks import acquit, hopeless, open_rows
+from entrypoint.judgement.model import Change, Comparison, Status
+
+
+def row(status, *, change=0.0, half=0.05, metric="p50", gated=True, threshold=0.05, **more):
+    interval = (math.exp(math.log1p(change) - half) - 1, math.exp(math.log1p(change) + half) - 1)
+    return Change(
+        endpoint="GET /", metric=metric, unit="ms", status=status, gated=gated, change=change, interval=interval,
+        threshold=threshold, candidate=10 + change, **more,
+    )  # fmt: skip
+
+
+def comparison(*rows):
+    return Comparison(changes=rows, rows=len(rows), alpha=0.01)
+
+
+@pytest.mark.parametrize(
+    ("status", "open_"),
+    [
+        (Status.REGRESSED, True), (Status.OVER_LIMIT, True), (Status.UNRESOLVED, True), (Status.MISSING, True),
+        (Status.UNCHANGED, False), (Status.IMPROVED, False), (Status.WITHIN_LIMIT, False), (Status.TOO_FEW, False),
+    ],
+)  # fmt: skip
+def test_an_early_look_leaves_open_whatever_it_does_not_acquit(status, open_):
+    looked = comparison(row(status, change=0.2 if status is Status.REGRESSED else 0.0))
+
+    assert bool(open_rows(looked, 1, 3)) is open_
+
+
+def test_after_the_last_look_nothing_is_open():
+    assert open_rows(comparison(row(Status.REGRESSED, change=0.2)), 3, 3) == []
+    assert open_rows(comparison(row(Status.UNRESOLVED, gated=False)), 1, 3) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "half", "gives_up"),
+    [
+        (0.0, 0.06, False),  # 0.035 at the last look: below the threshold of 0.049
+        (0.0, 0.30, True),  # 0.17 at the last look: neither below the threshold nor clear of zero
+        (0.20, 0.25, False),  # 0.144 at the last look: clear of zero
+        (0.06, 0.12, True),
+    ],
+)
+def test_a_row_is_hopeless_when_the_last_look_could_not_decide_it(change, half, gives_up):
+    assert hopeless(row(Status.UNRESOLVED, change=change, half=half), 3.0) is gives_up
+
+
+def test_failures_are_hopeless_if_no_look_has_enough_requests():
+    failures = row(Status.UNRESOLVED, metric="failures").model_copy(update={"interval": None, "time_to_tell": 3.0})
+
+    assert not hopeless(failures, 3.0)
+    assert hopeless(failures, 2.0)
+    assert hopeless(failures.model_copy(update={"time_to_tell": None}), 3.0)
+
+
+def test_an_acquitted_row_stays_as_it_was_seen_and_the_others_are_new():
+    first = comparison(row(Status.UNCHANGED, change=0.01), row(Status.UNRESOLVED, metric="p95", change=0.04))
+    second = comparison(row(Status.REGRESSED, change=0.06), row(Status.REGRESSED, metric="p95", change=0.2))
+
+    assert acquit(first, second).changes == (first.changes[0], second.changes[1])
+    assert acquit(None, second) == second

@@ -1,0 +1,235 @@
+"""Side by side: a verdict from pairs of turns."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from entrypoint.judgement.model import Status
+from entrypoint.judgement.paired import FEWEST_PAIRS, Paired
+from entrypoint.measurement.metrics import METRICS, nearest_rank
+
+from .pairing import judged, noisy, pairs_of, side
+
+TIGHT = {"endpoint": "*", "p50": {"max-increase": "5%"}, "p95": {"max-increase": "5%"}}
+
+
+def one(ours, theirs, *thresholds, **options):
+    return judged({"GET /": (ours, theirs)}, *thresholds, **options)[0]
+
+
+def test_a_service_that_is_ten_percent_slower_is_accused_and_the_unchanged_one_is_acquitted():
+    times = noisy(base_ms=100.0)  # a tenth of it is beyond the floor of 1 ms
+
+    slower = one(side(times * 1.10), side(times), TIGHT)["GET /", "p50"]
+    same = one(side(times * 1.01), side(times), TIGHT)["GET /", "p50"]
+
+    assert slower.status is Status.REGRESSED
+    assert slower.change == pytest.approx(0.10)
+    assert same.status is Status.UNCHANGED
+
+
+def test_the_estimate_is_the_ratio_of_pooled_nearest_ranks():
+    ours, theirs = noisy(seed=1), noisy(seed=2)
+    rows = one(side(ours), side(theirs))
+
+    for key, p in (("p50", 0.50), ("p90", 0.90), ("p95", 0.95), ("p99", 0.99)):
+        expected = nearest_rank(np.sort(ours.ravel()), p) / nearest_rank(np.sort(theirs.ravel()), p) - 1
+        assert rows["GET /", key].change == pytest.approx(expected)
+
+
+def test_independent_noise_accuses_nobody_and_says_what_it_could_have_seen():
+    rows = one(side(noisy(seed=1)), side(noisy(seed=2)), TIGHT)
+
+    for key in ("p50", "p95"):
+        assert rows["GET /", key].status in (Status.UNCHANGED, Status.UNRESOLVED)
+        low, high = rows["GET /", key].interval
+        assert low < 0 < high
+        assert rows["GET /", key].resolution > high - rows["GET /", key].change > 0
+
+
+def test_the_interval_is_as_wide_as_the_luck_of_pairs_and_not_only_of_requests():
+    """Requests of one turn share its luck: shuffled over the pairs, the same times look surer than they are."""
+    random = np.random.default_rng(3)
+    lucky = 10 * np.exp(random.normal(0, 0.02, (45, 40)) + random.normal(0, 0.2, (45, 1)))
+    shuffled = random.permutation(lucky.ravel()).reshape(lucky.shape)
+    other = noisy(seed=4, spread=0.02)
+
+    width = [np.ptp(one(side(times), side(other))["GET /", "p50"].interval) for times in (lucky, shuffled)]
+
+    assert width[0] > 1.5 * width[1]
+
+
+def test_a_stall_in_one_segment_of_ten_is_seen_in_the_tail():
+    times = noisy(pairs=45, each=40)
+    stalled = times.copy()
+    stalled[::10, :] += 1000.0
+
+    row = one(side(stalled), side(times), TIGHT)["GET /", "p95"]
+
+    assert row.change > 10
+    assert row.status in (Status.REGRESSED, Status.UNRESOLVED)
+
+
+def test_default_thresholds_are_those_of_side_by_side():
+    rows = one(side(noisy()), side(noisy()))
+
+    assert (rows["GET /", "p50"].threshold, rows["GET /", "p95"].threshold) == (0.10, 0.25)
+
+
+def test_fewer_than_twelve_pairs_gate_nothing_and_are_named():
+    times = noisy(pairs=FEWEST_PAIRS - 1)
+    rows, comparison = judged({"GET /": (side(times * 2), side(times))})
+
+    assert rows["GET /", "p50"].status is Status.TOO_FEW
+    assert rows["GET /", "p50"].note == "11 of the 12 pairs of turns it needs"
+    assert comparison.rows == 1  # the failures alone
+
+
+def test_a_row_with_too_few_requests_stands_outside_the_count():
+    rare, usual = noisy(pairs=45, each=1), noisy(pairs=45, each=40)
+    rows, comparison = judged({"GET /rare": (side(rare), side(rare)), "GET /": (side(usual), side(usual))})
+
+    assert rows["GET /rare", "p95"].status is Status.TOO_FEW
+    assert not rows["GET /rare", "p95"].gated
+    assert comparison.rows == sum(row.gated for row in rows.values())
+
+
+def test_the_one_who_lost_most_requests_is_not_excused():
+    """A closed load asks a slow service less often: what even the bound shows is accused."""
+    usual, slow = noisy(pairs=45, each=40), noisy(pairs=45, each=1, base_ms=2000.0)
+
+    rows = one(side(slow), side(usual))
+
+    assert rows["GET /", "p95"].status is Status.REGRESSED
+    assert "at least" in rows["GET /", "p95"].note
+
+
+def test_an_endpoint_that_only_one_side_has_is_named():
+    times, nothing = noisy(), np.zeros((45, 0))
+    both = (side(times), side(times))
+    rows, _ = judged(
+        {"GET /": both, "GET /gone": (side(nothing), side(times)), "GET /new": (side(times), side(nothing))}
+    )
+
+    assert rows["GET /gone", "p50"].status is Status.MISSING
+    assert rows["GET /new", "p50"].status is Status.NEW
+
+
+def test_failures_beyond_a_percentile_make_it_worse_without_bound():
+    times = noisy(pairs=45, each=40)
+    failing = [number for number in range(1800) if number % 10 == 0]
+
+    rows = one(side(times, failing), side(times))
+
+    assert rows["GET /", "p95"].status is Status.REGRESSED
+    assert rows["GET /", "p95"].change == math.inf
+    assert rows["GET /", "failures"].status is Status.OVER_LIMIT
+    turned = one(side(times), side(times, failing))
+    assert turned["GET /", "p95"].status is Status.IMPROVED
+
+
+def test_where_both_fail_beyond_a_percentile_nothing_can_be_told():
+    times = noisy(pairs=45, each=40)
+    failing = [number for number in range(1800) if number % 10 == 0]
+
+    assert one(side(times, failing), side(times, failing))["GET /", "p95"].status is Status.UNRESOLVED
+
+
+def test_who_begins_is_estimated_and_a_large_effect_resolves_nothing():
+    times, begins = noisy(), np.arange(45) % 4 % 3 == 0
+    favoured = times * np.where(begins, 0.8, 1.25)[:, None]
+
+    row = one(side(favoured), side(times))["GET /", "p50"]
+
+    assert row.order_effect == pytest.approx(math.sqrt(0.8 / 1.25) - 1, abs=0.03)
+    assert abs(one(side(times), side(times))["GET /", "p50"].order_effect) < 1e-9
+
+
+def test_an_order_effect_beyond_three_standard_errors_is_not_believed():
+    times, begins = noisy(spread=0.01), np.arange(45) % 4 % 3 == 0
+    ours, theirs = times * np.where(begins, 0.97, 1.3)[:, None], times * np.where(begins, 1.0, 1.0)[:, None]
+    pairs = pairs_of({"GET /": (side(ours), side(theirs))})
+    found = Paired(pairs).hold("GET /", METRICS["p50"], float(np.median(ours)), 0.01)
+
+    rows = one(side(ours), side(theirs), TIGHT)
+
+    assert (abs(found.order_z) > 3) == ("first turn" in rows["GET /", "p50"].note)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6), pairs=st.integers(1, 30), each=st.integers(1, 30), scale=st.floats(1e-3, 1e3))
+def test_a_run_compared_with_itself_is_never_a_regression_or_an_improvement(seed, pairs, each, scale):
+    times = noisy(pairs, each, seed) * scale
+    rows = one(side(times), side(times), TIGHT)
+
+    assert not {row.status for row in rows.values()} & {Status.REGRESSED, Status.IMPROVED, Status.OVER_LIMIT}
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6), factor=st.floats(0.5, 2.0))
+def test_swapping_the_sides_mirrors_every_change(seed, factor):
+    ours, theirs = noisy(20, 20, seed) * factor * 10, noisy(20, 20, seed + 1) * 10
+    mirrored = {Status.REGRESSED: Status.IMPROVED, Status.IMPROVED: Status.REGRESSED}
+
+    there, back = one(side(ours), side(theirs)), one(side(theirs), side(ours))
+
+    for key in ("p50", "p95", "mean"):
+        one_way, other = there["GET /", key], back["GET /", key]
+        assert (1 + one_way.change) * (1 + other.change) == pytest.approx(1)
+        assert (1 + one_way.interval[0]) * (1 + other.interval[1]) == pytest.approx(1)
+        if one_way.status in mirrored:
+            assert other.status is mirrored[one_way.status]
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10**6), scale=st.floats(0.1, 100))
+def test_scaling_all_times_changes_no_ratio(seed, scale):
+    ours, theirs = noisy(15, 15, seed), noisy(15, 15, seed + 1)
+    plain, scaled = one(side(ours), side(theirs)), one(side(ours * scale), side(theirs * scale))
+
+    for key in ("p50", "p95"):
+        assert scaled["GET /", key].change == pytest.approx(plain["GET /", key].change, abs=1e-9)
+        assert scaled["GET /", key].interval == pytest.approx(plain["GET /", key].interval, abs=1e-9)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10**6), failing=st.sets(st.integers(0, 399), max_size=120))
+def test_adding_failures_never_improves_a_row(seed, failing):
+    order = [
+        Status.IMPROVED,
+        Status.UNCHANGED,
+        Status.WITHIN_LIMIT,
+        Status.UNRESOLVED,
+        Status.REGRESSED,
+        Status.OVER_LIMIT,
+    ]
+    times = noisy(20, 20, seed)
+    without, with_them = one(side(times), side(times)), one(side(times, failing), side(times))
+
+    for key in ("p50", "p95", "failures"):
+        assert order.index(with_them["GET /", key].status) >= order.index(without["GET /", key].status)
+
+
+def test_with_equal_spread_fewer_pairs_widen_the_interval():
+    block = noisy(15, 40, seed=5), noisy(15, 40, seed=6)
+    few = one(side(block[0]), side(block[1]))["GET /", "p50"]
+    many = one(*(side(np.tile(times, (4, 1))) for times in block))["GET /", "p50"]
+
+    assert np.ptp(few.interval) > 1.5 * np.ptp(many.interval)
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-12, 1e12])
+def test_odd_inputs_give_a_verdict_and_no_crash(value):
+    odd, usual = np.full((15, 20), value), noisy(15, 20)
+
+    for ours, theirs in ((odd, usual), (usual, odd), (odd, odd)):
+        assert all(row.status for row in one(side(ours), side(theirs)).values())
+
+
+def test_the_same_samples_give_the_same_interval():
+    ours, theirs = noisy(seed=1), noisy(seed=2)
+
+    assert one(side(ours), side(theirs)) == one(side(ours), side(theirs))
