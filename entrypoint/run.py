@@ -2,11 +2,8 @@
 
 import errno
 import shutil
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -15,31 +12,25 @@ import psutil
 from entrypoint import __version__
 from entrypoint.baseline import provenance, runs
 from entrypoint.baseline.file import read_baseline
-from entrypoint.baseline.model import Baseline, Fingerprint, Group
+from entrypoint.baseline.model import Fingerprint
 from entrypoint.console import Console
 from entrypoint.errors import ExitCode, LoadError, LoadTestError, ServiceError, SettingsError
+from entrypoint.generation import CANDIDATE, BaseFailed, Party, live, measured, of_load
 from entrypoint.interruption import Interrupted
 from entrypoint.judgement.committed import Committed
 from entrypoint.judgement.comparison import compare
-from entrypoint.judgement.model import Comparison, Reason, Status, Verdict
+from entrypoint.judgement.looks import unresolved
+from entrypoint.judgement.model import Comparison, Reason, Verdict
 from entrypoint.judgement.thresholds import as_written
 from entrypoint.judgement.verdict import Findings, judge, not_measured
-from entrypoint.load import locust, plan
-from entrypoint.load.interpreter import locust_python
-from entrypoint.load.measure import Block, Decide, Recording, in_turn, measure
-from entrypoint.measurement.measure import measure_recording
+from entrypoint.known import Known, Measured
+from entrypoint.load import plan
 from entrypoint.measurement.model import Measurement
-from entrypoint.measurement.samples import read_health
-from entrypoint.measurement.validity import check_generator, inside
-from entrypoint.report.result import Compared, Environment, Look, Result, Stretch, Usage
-from entrypoint.service import Place, Target, resources, running
-from entrypoint.service.process_tree import MARK
-from entrypoint.service.target import Fault
-from entrypoint.service.url import shown
-from entrypoint.settings.model import CompareWith, Load
-from entrypoint.settings.plausible import is_loopback, refuse_impossible
+from entrypoint.report.result import Compared, Environment, Look, Result, Stretch
+from entrypoint.settings.model import CompareWith
+from entrypoint.settings.plausible import refuse_impossible
 from entrypoint.settings.reading import Settings
-from locustfiles.ml_loadtest import contract
+from entrypoint.side_by_side import base_of, beside
 
 # What a run writes; removed before the next one, while anything else in the folder stays.
 _OURS = ("result.json", "summary.md", "comment.md", "report.html", "junit.xml", "samples", "locust", "service")
@@ -47,30 +38,6 @@ _MARK = "service/.ml-loadtest"
 _WROTE_IT = ("result.json", "samples/plan.json", _MARK)
 _RESULTS_BYTES = 2**19
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_HUNG = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What is known before anything is started, and stays the same to the end."""
-
-    settings: Settings
-    baseline: Baseline | None
-    fingerprint: Fingerprint
-    group: Group | None
-    commit: str
-    timing: dict[str, float] = field(default_factory=dict)
-    began: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """What the load left, and what the service said of itself."""
-
-    measurement: Measurement
-    faults: tuple[Fault, ...]
-    facts: dict[str, str]
-    usage: tuple[Usage, ...]
 
 
 def run(settings: Settings, console: Console) -> Result:
@@ -84,10 +51,9 @@ def run(settings: Settings, console: Console) -> Result:
     """
     known = prepare(settings)
     try:
-        measured = load(known, console)
-        comparison = compare_with_baseline(known, measured.measurement)
-        verdict = decide(known, measured, comparison)
-        return conclude(known, verdict, measured, comparison)
+        measured = load_and_compare(known, console)
+        verdict = decide(known, measured)
+        return conclude(known, verdict, measured)
     except LoadTestError as error:
         if error.exit_code is not ExitCode.NOTHING_ASSERTED:
             raise
@@ -117,12 +83,14 @@ def prepare(settings: Settings) -> Known:
     )
     with_ = settings.config.compare.with_
     startup_s = time.time() - psutil.Process().create_time()
-    baseline = read_baseline(settings.config.compare.baseline) if with_ is CompareWith.COMMITTED else None
+    # Beside a base, the baseline is what is left to compare with if the base cannot be started.
+    baseline = read_baseline(settings.config.compare.baseline) if with_ is not CompareWith.NONE else None
     return Known(
         settings=settings,
         baseline=baseline,
         fingerprint=fingerprint,
         group=baseline.group(fingerprint) if baseline else None,
+        base=base_of(settings) if with_ is CompareWith.BASE else "",
         commit=provenance.commit(settings.runner, settings.root, settings.environment),
         timing={"startup": startup_s},
         began=time.monotonic() - startup_s,
@@ -158,147 +126,54 @@ def launcher(settings: Settings) -> str:
     return "compose" if service.compose_file else "command" if service.command else "url"
 
 
-def load(known: Known, console: Console) -> Measured:
-    """Service up, load, service down."""
+def load_and_compare(known: Known, console: Console) -> Measured:
+    """Measure the candidate, beside its base or alone, and compare it row by row."""
+    if not known.base:
+        return alone(known, console)
+    try:
+        return beside(known, console)
+    except BaseFailed as failed:
+        problem = f"The base {known.base[:7]} could not be measured: {failed.error.what}"
+        console.say(f"{problem} Measuring the candidate alone.")
+        return replace(alone(known, console), base_problem=problem)
+
+
+def alone(known: Known, console: Console) -> Measured:
+    """The candidate by itself, against the baseline's runs for this machine, launcher and plan."""
     settings = known.settings
-    python = locust_python(settings.config.load.requirements, settings.environment)
-    place = Place(
-        suite=settings.suite,
-        run_id=settings.run_id,
-        root=settings.root,
-        logs=settings.out / "service",
-        environment=settings.environment,
-        ledger=settings.ledger,
-    )
-    with running(settings.config.service, name="candidate", place=place, say=console.say) as target:
-        recording = _measure(known, target, python, console, {MARK: place.project(target.name)})
-        faults, facts = tuple(target.faults()), target.facts()
-    known.timing.update(target.timing)
-    with timed(known.timing, "analysis"):
-        closing = recording.closing or _no_closing(recording)
-        text = plan.describe(settings.config.load)
-        measurement = measure_recording(
-            recording.exchange,
-            recording.plan,
-            closing,
-            plan_key=known.fingerprint.plan,
-            plan_text=text,
-            limits=settings.config.validity,
-        )
-    known.timing["warm-up"] = closing.spans[0].start_s if closing.spans else 0.0
-    known.timing["measured"] = closing.spans[-1].end_s - closing.spans[0].start_s if closing.spans else 0.0
-    began = closing.origin_unix_s + (closing.spans[0].start_s if closing.spans else 0.0)
-    used = resources.usage(place.logs / resources.RESOURCES, began)
+    generation = live(known, [Party(name=CANDIDATE, service=settings.config.service, root=settings.root)], console)
+    measurement = measured(known, generation)
+    comparison = compare_with_baseline(known, measurement)
     return Measured(
         measurement=measurement,
-        faults=faults + of_load(closing, recording.plan, measurement),
-        facts=facts,
-        usage=tuple(Usage(target="", service=service, samples=tuple(looks)) for service, looks in used.items()),
+        comparison=comparison,
+        faults=generation.faults[CANDIDATE] + of_load(generation.closing, generation.recording.plan, measurement),
+        facts=generation.facts,
+        usage=generation.usage,
+        looks=(Look(look=1, measured_s=measurement.window_s, unresolved=unresolved(comparison)),),
+        stretches=stretches(measurement, known.timing),
     )
-
-
-def of_load(closing: contract.Closing, load_plan: contract.Plan, measurement: Measurement) -> tuple[Fault, ...]:
-    """What the service did that no share of failed requests tells: it let no user begin, or left users without an answer."""
-    if closing.fault:
-        what = f"{closing.fault[:1].upper()}{closing.fault[1:]}."
-        return (Fault(kind="set-up-failed", what=what),)
-    if not closing.complete:
-        return ()  # whoever broke the load off left requests open, not the service
-    if measurement.hanging and not measurement.endpoints:
-        asked = "1 request" if measurement.hanging == 1 else f"{measurement.hanging} requests"
-        what = f"{asked} from before the measured window had no answer in all of it, and no other was due."
-        return (Fault(kind="hung", what=what),)
-    # One user in twenty still waiting long after the end has failed, whatever its shares say.
-    if closing.unfinished < max(1, _HUNG * load_plan.users):
-        return ()
-    seconds = load_plan.drain_s
-    return (
-        Fault(kind="hung", what=f"{closing.unfinished} requests were still unanswered {seconds:g} s after the load."),
-    )
-
-
-def _measure(known: Known, target: Target, python: Path, console: Console, mark: dict[str, str]) -> Recording:
-    settings, load_settings = known.settings, known.settings.config.load
-    load_plan = plan.make_plan(load_settings, (contract.Target(target.name, target.url),))
-    launch = locust.Launch(
-        python=python,
-        locustfile=settings.config.load.locustfile,
-        exchange=settings.out / "samples",
-        folder=settings.out / "locust",
-        root=settings.root,
-        # The mark of the service's own processes: `teardown` finds a Locust that outlived a killed conductor by it.
-        environment=locust.select_environment(settings.environment, settings.config.load.environment) | mark,
-        workers=load_settings.workers if load_plan.workers else 0,
-        master=load_settings.master_address,
-    )
-    console.say(f"loading {shown(target.url)}: {plan.describe(settings.config.load)}")
-    if load_settings.remote_workers:
-        _announce_master(load_settings, console)
-    with timed(known.timing, "load"):
-        return measure(launch, load_plan, _ladder(settings, launch.exchange, console), console.progress)
-
-
-def _announce_master(load_settings: Load, console: Console) -> None:
-    host, port = load_settings.master_address
-    console.say(
-        f"waiting for {load_settings.remote_workers} remote workers at {load_settings.master}; they join with "
-        f"`ml-loadtest worker --master HOST --port {port}`"
-    )
-    if not is_loopback(host):
-        console.say(
-            f"anyone who reaches {load_settings.master} can join this run, read it and send it false samples: the channel has "
-            "no authentication and no encryption (docs/scaling.md)"
-        )
-
-
-def _ladder(settings: Settings, exchange: Path, console: Console) -> Decide:
-    """Each stage after the other, for as long as the generator can drive them."""
-    climb = in_turn(plan.steps_of(settings.config.load))
-
-    def decide(block: Block) -> contract.Step | None:
-        checks = check_generator(inside(read_health(exchange), block.spans), settings.config.validity)
-        failing = [check.text for check in checks if not check.ok]
-        if failing and climb(block):
-            console.say(f"the generator cannot drive more, the stages end here: {' '.join(failing)}")
-        return None if failing else climb(block)
-
-    return decide
-
-
-def _no_closing(recording: Recording) -> contract.Closing:
-    """What stands for the last word of a Locust that died without one: nothing is complete."""
-    return contract.Closing(
-        complete=False,
-        problem=f"{_ending(recording.exit_code)} before it could close its records; `locust/locust.log` of the results says more",
-        started=0, recorded=0, unfinished=0, unreported=0, response_sum_ms=0.0, locust_count=0, locust_sum_ms=0.0,
-        steps=(), spans=(), origin_unix_s=0.0, warm=False, users_planned=recording.plan.users, users_started=0,
-    )  # fmt: skip
-
-
-def _ending(code: int | None) -> str:
-    """How Locust ended."""
-    if code is None or code >= 0:
-        return "Locust did not end" if code is None else f"Locust ended with exit code {code}"
-    killed = "; the kernel does that when memory runs out" if -code == signal.SIGKILL else ""
-    return f"Locust was ended by signal {-code} ({signal.strsignal(-code)}{killed})"
 
 
 def compare_with_baseline(known: Known, measurement: Measurement) -> Comparison:
-    """Every row against the baseline's runs for this machine, launcher and plan."""
+    """Every row against the baseline's runs, or against its limits alone."""
     config = known.settings.config
     against = runs.describe(known.group, date.today()) if known.group else ""
     reference = Committed(known.group) if known.group else None
     return compare(measurement, reference, config.thresholds, config.compare.false_alarm_rate, against)
 
 
-def decide(known: Known, measured: Measured, comparison: Comparison) -> Verdict:
+def decide(known: Known, measured: Measured) -> Verdict:
     """The verdict of this run."""
+    by_file = "found" if known.group else "other" if known.baseline and known.baseline.groups else "none"
+    beside_base = known.base and not measured.base_problem
     findings = Findings(
         checks=measured.measurement.checks,
-        comparison=comparison,
+        comparison=measured.comparison,
         faults=[(fault.kind, fault.what) for fault in measured.faults],
-        baseline="found" if known.group else "other" if known.baseline and known.baseline.groups else "none",
+        baseline="found" if beside_base else by_file,
         compare_with=known.settings.config.compare.with_,
+        base_problem=measured.base_problem,
     )
     return judge(findings, known.settings.config.policy)
 
@@ -307,7 +182,6 @@ def conclude(
     known: Known,
     verdict: Verdict,
     measured: Measured | None = None,
-    comparison: Comparison | None = None,
     problem: LoadTestError | None = None,
 ) -> Result:
     """All that is to be told of the run, as one value."""
@@ -315,9 +189,7 @@ def conclude(
     (settings.out / _MARK).write_bytes(b"")
     known.timing["total"] = time.monotonic() - known.began
     known.timing["overhead"] = overhead(known.timing)
-    unresolved = (
-        sum(change.status is Status.UNRESOLVED and change.gated for change in comparison.changes) if comparison else 0
-    )
+    comparison = measured.comparison if measured else None
     measurement = measured.measurement if measured else None
     return Result(
         tool_version=__version__,
@@ -332,8 +204,8 @@ def conclude(
         changes=comparison.changes if comparison else (),
         compared=_compared(known, comparison),
         measurement=measurement,
-        looks=(Look(look=1, measured_s=measurement.window_s, unresolved=unresolved),) if measurement else (),
-        stretches=stretches(measurement, known.timing) if measurement else (),
+        looks=measured.looks if measured else (),
+        stretches=measured.stretches if measured else (),
         usage=measured.usage if measured else (),
         environment=_environment(known, measured),
         baseline_quantiles=comparison.quantiles if comparison else {},
@@ -394,16 +266,6 @@ def overhead(timing: dict[str, float]) -> float:
     """What we add round the load itself, in seconds: everything but the service's own build, start-up and setup."""
     others = ("build", "ready", "setup", "warm-up", "measured")
     return timing["total"] - sum(timing.get(stage, 0.0) for stage in others)
-
-
-@contextmanager
-def timed(timing: dict[str, float], stage: str) -> Iterator[None]:
-    """Note how many seconds the block took."""
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        timing[stage] = timing.get(stage, 0.0) + time.monotonic() - began
 
 
 def _code(error: LoadTestError) -> str:

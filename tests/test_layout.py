@@ -23,7 +23,7 @@ ALLOWED = {
     "history": LEAVES | {"measurement", "judgement", "report"},
     "publish": {"errors", "settings"},
 }
-ANYTHING = {"run", "cli", "commands", "console", "__main__", "__init__"}
+ANYTHING = {"run", "generation", "side_by_side", "known", "cli", "commands", "console", "__main__", "__init__"}
 
 
 def modules(path):

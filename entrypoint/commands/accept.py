@@ -10,6 +10,7 @@ from entrypoint.errors import ExitCode, LoadTestError
 from entrypoint.judgement.model import Outcome
 from entrypoint.measurement.model import Measurement
 from entrypoint.report.result import Result
+from entrypoint.settings.model import CompareWith
 
 
 def accept(result: Result, baseline_path: Path, console: Console, *, even_if_slower: bool) -> None:
@@ -58,6 +59,11 @@ def _acceptable(result: Result, even_if_slower: bool) -> Measurement:
             cause=first,
             remedy="Measure again; an invalid run says nothing about the service.",
             exit_code=ExitCode.NOTHING_ASSERTED,
+        )
+    if result.compared.with_ == CompareWith.BASE:
+        raise LoadTestError(
+            "A side by side run cannot become a baseline: it had another service beside it.",
+            remedy="Measure with `--compare-with none`, or calibrate with `ml-loadtest calibrate`.",
         )
     if result.verdict is Outcome.LIMIT_EXCEEDED:
         raise LoadTestError(

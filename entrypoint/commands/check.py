@@ -10,6 +10,7 @@ from entrypoint.settings.model import CompareWith, Service
 from entrypoint.settings.plausible import refuse_impossible
 from entrypoint.settings.quantities import show_duration
 from entrypoint.settings.reading import Settings
+from entrypoint.side_by_side import base_of
 
 
 def check(settings: Settings, console: Console) -> None:
@@ -22,7 +23,9 @@ def check(settings: Settings, console: Console) -> None:
     load = settings.config.load
     load_plan = plan.make_plan(load, ())
     ramp = load_plan.users / load_plan.spawn_rate
-    shortest, longest = ramp + load.warm_up.min_s + load.measured_s, ramp + load.warm_up.max_s + load.measured_s
+    beside = settings.config.compare.with_ is CompareWith.BASE
+    shortest = (2 if beside else 1) * (ramp + load.warm_up.min_s + load.measured_s)
+    longest = (2 * settings.config.compare.max_looks if beside else 1) * (ramp + load.warm_up.max_s + load.measured_s)
     console.say(f"suite       {settings.suite}")
     console.say(f"service     {_describe(settings.config.service)}")
     console.say(f"load        {plan.describe(load)}, from {load.locustfile}")
@@ -49,6 +52,8 @@ def _compared(settings: Settings) -> str:
     options = settings.config.compare
     if options.with_ is CompareWith.NONE:
         return "nothing; absolute limits alone"
+    if options.with_ is CompareWith.BASE:
+        return f"the base commit {base_of(settings)[:12]}, side by side, up to {options.max_looks} looks"
     baseline = read_baseline(options.baseline)
     if baseline is None or not baseline.groups:
         return f"{options.baseline} does not exist yet; `ml-loadtest calibrate` writes it"

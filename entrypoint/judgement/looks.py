@@ -39,6 +39,11 @@ def open_rows(comparison: Comparison, look: int, most: int) -> list[Change]:
     ]
 
 
+def unresolved(comparison: Comparison) -> int:
+    """How many gated rows are in doubt."""
+    return sum(change.status is Status.UNRESOLVED and change.gated for change in comparison.changes)
+
+
 def hopeless(change: Change, times: float) -> bool:
     """Whether not even so many times the measured time could resolve a row, neither at its estimate nor at no change."""
     if change.status is not Status.UNRESOLVED:

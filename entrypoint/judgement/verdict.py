@@ -9,6 +9,8 @@ from entrypoint.judgement.wording import sentence
 from entrypoint.measurement.model import Check
 from entrypoint.settings.model import CompareWith, OnDoubt, Policy
 
+_NO_BASE = "base-unavailable"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
@@ -20,6 +22,7 @@ class Findings:
         faults: what happened to the service, (kind, sentence) each.
         baseline: `found`, `none` (no file yet) or `other` (only for other machines or plans).
         compare_with: what was asked for.
+        base_problem: why the base could not be measured beside the candidate, in a sentence; "" if it could or need not.
     """
 
     checks: Sequence[Check]
@@ -27,10 +30,23 @@ class Findings:
     faults: Sequence[tuple[str, str]]
     baseline: str
     compare_with: CompareWith
+    base_problem: str = ""
 
 
-def judge(findings: Findings, policy: Policy) -> Verdict:  # noqa: PLR0911 (one return for each verdict, in their order)
-    """The verdict of a run, by the order of design.md section 5."""
+def judge(findings: Findings, policy: Policy) -> Verdict:
+    """The verdict of a run, by the order of design.md section 5; that there was no base to compare with is always said."""
+    verdict = _first_that_applies(findings, policy)
+    if not findings.base_problem or any(reason.code == _NO_BASE for reason in verdict.reasons):
+        return verdict
+    return verdict.model_copy(update={"reasons": (*verdict.reasons, _no_base(findings))})
+
+
+def _no_base(findings: Findings) -> Reason:
+    instead = " The committed baseline was used instead." if findings.baseline == "found" else ""
+    return Reason(code=_NO_BASE, text=f"{findings.base_problem}{instead}")
+
+
+def _first_that_applies(findings: Findings, policy: Policy) -> Verdict:  # noqa: PLR0911 (one return for each verdict)
     by_status = _by_status(findings.comparison)
     invalid = [Reason(code=check.name, text=check.text) for check in findings.checks if not check.ok]
     died = [Reason(code=f"service-{kind}", text=text) for kind, text in findings.faults]
@@ -70,6 +86,8 @@ def _reasons(by_status: dict[Status, list[Change]], status: Status) -> list[Reas
 
 
 def _doubts(findings: Findings, by_status: dict[Status, list[Change]]) -> list[Reason]:
+    if findings.base_problem and findings.baseline != "found":
+        return [_no_base(findings)]
     if findings.compare_with is not CompareWith.NONE and findings.baseline == "other":
         text = "The baseline has no run on this kind of machine with this load, so nothing could be compared."
         return [Reason(code="not-comparable", text=text)]

@@ -16,8 +16,8 @@ JOIN_S = 150.0
 _SWITCH_S = 0.5
 
 
-def make_plan(load: Load, targets: tuple[contract.Target, ...]) -> contract.Plan:
-    """The plan for one load run."""
+def make_plan(load: Load, targets: tuple[contract.Target, ...], look: int = 1) -> contract.Plan:
+    """The plan for one load run; another look at the same load asks other things in another order."""
     steps = steps_of(load)
     users = max(step.users for step in steps)
     return contract.Plan(
@@ -30,7 +30,7 @@ def make_plan(load: Load, targets: tuple[contract.Target, ...]) -> contract.Plan
         warm_up_max_s=load.warm_up.max_s,
         drain_s=DRAIN_S,
         answer_s=ANSWER_S,
-        seed=load.seed,
+        seed=load.seed + look - 1,
         secrets=tuple(load.environment),
         workers=load.processes,
         locustfile=contract.digest(load.locustfile),

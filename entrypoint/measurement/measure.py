@@ -90,7 +90,7 @@ def _endpoints(
     """Every endpoint; at every level of load, where there are several."""
     for block in blocks:
         for name, samples in _by_endpoint(rows, block, names):
-            yield f"{name}{AT_STAGE}{block.label}" if several else name, _measure(samples)
+            yield f"{name}{AT_STAGE}{block.label}" if several else name, measure_endpoint(samples)
 
 
 def _by_endpoint(rows: NDArray[np.void], block: Block, names: list[str]) -> "Iterator[tuple[str, EndpointSamples]]":
@@ -111,7 +111,8 @@ def _grouped(keys: NDArray[np.integer]) -> dict[int, NDArray[np.intp]]:
     return dict(zip(present.tolist(), np.split(order, np.cumsum(counts[present])[:-1]), strict=True))
 
 
-def _measure(samples: EndpointSamples) -> EndpointMeasurement:
+def measure_endpoint(samples: EndpointSamples) -> EndpointMeasurement:
+    """Every metric of one endpoint from its samples."""
     count = len(samples.rows)
     values, counts = np.unique(samples.rows["outcome"], return_counts=True)
     metrics = {key: metric.compute(samples) if count >= metric.minimum else None for key, metric in METRICS.items()}

@@ -10,6 +10,7 @@ from entrypoint.measurement.metrics import METRICS
 from entrypoint.report.neutral import Neutral, glue
 from entrypoint.report.result import Result
 from entrypoint.report.rows import asked
+from entrypoint.settings.model import CompareWith
 
 _SIGNS = {
     Outcome.INVALID: ("⛔", "Invalid run"),
@@ -133,7 +134,7 @@ def _remedy(change: Change, window_s: float) -> tuple[str, str] | None:
         return None
     label = METRICS[change.metric].label
     if change.time_to_tell:
-        enough = "decide" if change.unit == "%" else "give enough requests to judge"
+        enough = "decide" if change.unit == "%" or change.interval else "give enough requests to judge"
         return f"Measuring for {_duration(window_s * change.time_to_tell)} would {enough} {label} of ", "."
     if change.occasions_to_tell:
         what = f"A baseline of {change.occasions_to_tell} occasions would decide {label} of "
@@ -197,11 +198,14 @@ def how_to_read(result: Result) -> str:
         return ""
     rate, rows = asked(result.compared.false_alarm_rate, "%"), result.compared.rows
     together = f" The {rows} judged figures together accuse unchanged code in at most {rate} of runs." if rows else ""
+    bars = (
+        " The bars are the baseline's runs and, last, this one." if any(row.history for row in result.changes) else ""
+    )
     return (
         "The interval is where the true change lies, and it is the one that decides: a figure has regressed if it is beyond what "
         "is allowed and its whole interval is worse than before. A true change exactly at the threshold is therefore accused "
-        "about half the time. “Could see” is the smallest worsening that this run would have shown, 95 times in 100. The bars "
-        f"are the baseline's runs and, last, this one.{together}"
+        "about half the time. “Could see” is the smallest worsening that this run would have shown, 95 times in 100."
+        f"{bars}{together}"
     )
 
 
@@ -211,8 +215,8 @@ def accepting(result: Result) -> tuple[str, str]:
     accept = f"{fetch}ml-loadtest accept --from results"
     folder = "" if fetch else ", with the run's folder at `results`,"
     how = f"run this in your clone{folder} and commit the baseline for review:"
-    if result.measurement is None:
-        return "", ""
+    if result.measurement is None or result.compared.with_ == CompareWith.BASE:
+        return "", ""  # side by side, what is merged is the next one's base
     match result.verdict:
         case Outcome.INVALID | Outcome.LIMIT_EXCEEDED:
             return "", ""

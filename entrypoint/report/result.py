@@ -27,7 +27,7 @@ class Compared(Value):
     """What the candidate was compared with.
 
     Attributes:
-        with_: `committed` or `none`.
+        with_: `committed`, `base` or `none`.
         against: the baseline in a sentence; "" if there was nothing to compare with.
         rows, alpha: gated rows, and the one-sided error of each.
         false_alarm_rate: of the whole run.

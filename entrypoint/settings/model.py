@@ -67,6 +67,7 @@ class CompareWith(StrEnum):
     """What the candidate is compared with."""
 
     COMMITTED = "committed"
+    BASE = "base"
     NONE = "none"
 
 
@@ -266,11 +267,22 @@ class Compare(Section):
         CompareWith.COMMITTED,
         alias="with",
         json_schema_extra={"flag": "compare-with"},
-        description="`committed` (the baseline file) or `none` (absolute limits alone)",
+        description="`committed` (the baseline file), `base` (the base commit's service, side by side) or `none` (absolute "
+        "limits alone)",
     )
     baseline: Path = Field(Path(".loadtest/baseline.json"), description="The committed baseline")
     base_ref: str = Field(
         "", description="Commit or branch the pull request is compared with; found from the event if not given"
+    )
+    prepare: str = Field(
+        "", description="Side by side: command run in the base's checkout before it is built or started"
+    )
+    carry: Texts = Field([], description="Side by side: untracked files or folders that the base needs too")
+    max_looks: int = Field(
+        3,
+        ge=1,
+        le=10,
+        description="Side by side: how often services are started anew and measured again, where rows are in doubt",
     )
     false_alarm_rate: Ratio = Field(
         0.01, gt=0, le=0.5, description="Chance that a run without any change is accused, all rows together"

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from entrypoint.errors import SettingsError
-from entrypoint.settings.model import Config, Load, Service
+from entrypoint.settings.model import CompareWith, Config, Load, Service
 from entrypoint.settings.quantities import show_duration
 
 
@@ -16,7 +16,7 @@ def refuse_impossible(config: Config) -> None:
     Raises:
         SettingsError: with every reason.
     """
-    if mistakes := _useless_files(config) + _impossible(config) + _unreachable(config):
+    if mistakes := _useless_files(config) + _impossible(config) + _unreachable(config) + _not_beside(config):
         raise SettingsError("This plan cannot be carried out:\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
 
 
@@ -72,12 +72,28 @@ def _impossible(config: Config) -> list[str]:
             f"`spawn-rate` of {load.spawn_rate:g} a second needs {ramp:.0f} s to start {users} users, longer than the "
             f"longest warm-up of {show_duration(load.warm_up.max_s)}; raise spawn-rate or warm-up."
         )
-    shortest = load.measured_s + load.warm_up.min_s
+    sides = 2 if config.compare.with_ is CompareWith.BASE else 1
+    shortest = sides * (load.measured_s + load.warm_up.min_s)
     if config.policy.timeout_s < shortest:
         mistakes.append(
             f"`timeout` of {show_duration(config.policy.timeout_s)} is shorter than the {show_duration(shortest)} that the "
             "duration and the shortest warm-up take together; raise timeout or shorten the duration."
         )
+    return mistakes
+
+
+def _not_beside(config: Config) -> list[str]:
+    """Plans that cannot be carried out on two services in turns."""
+    if config.compare.with_ is not CompareWith.BASE:
+        return []
+    said = "`compare.with` is `base`, side by side on this machine; "
+    mistakes = []
+    if config.service.url:
+        mistakes.append(f"{said}`url` names one service and no other. Use `compose-file` or `command`.")
+    if config.load.stages:
+        mistakes.append(f"{said}`stages` are not measured in turns yet. Give one level of load.")
+    if config.load.remote_workers:
+        mistakes.append(f"{said}`remote-workers` are on others. Use `workers`.")
     return mistakes
 
 

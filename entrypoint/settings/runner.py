@@ -41,6 +41,7 @@ class Runner:
     Attributes:
         pull_request: its number, or None.
         head_sha: the pull request's head commit, under `workflow_run` that of the run before, else the commit of the job.
+        base_sha, merge_group_base: the commit that the event of a pull request or of a merge queue names as base.
         matrix: the job's values of its matrix, in words.
         fork: whether the pull request comes from another repository, so that the token can only read.
         output, summary: the runner's files for outputs and the step summary.
@@ -61,6 +62,8 @@ class Runner:
     sha: str = ""
     head_sha: str = ""
     base_ref: str = ""
+    base_sha: str = ""
+    merge_group_base: str = ""
     actor: str = ""
     image: str = ""
     matrix: tuple[str, ...] = ()
@@ -125,6 +128,8 @@ def read_runner(environ: Mapping[str, str]) -> Runner:
         sha=environ.get("GITHUB_SHA", ""),
         head_sha=head.get("sha") or (measured.sha if measured else environ.get("GITHUB_SHA", "")),
         base_ref=environ.get("GITHUB_BASE_REF", ""),
+        base_sha=(pull.get("base") or {}).get("sha", ""),
+        merge_group_base=(event.get("merge_group") or {}).get("base_sha", ""),
         actor=environ.get("GITHUB_ACTOR", ""),
         image=" ".join(filter(None, (environ.get("ImageOS", ""), environ.get("ImageVersion", "")))),
         matrix=_matrix(environ.get("LT_MATRIX", "")),

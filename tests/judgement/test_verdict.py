@@ -108,3 +108,36 @@ def test_nothing_measured_is_invalid():
     found = not_measured("service-not-ready", "It never answered.")
 
     assert (found.outcome, found.exit_code) == (Outcome.INVALID, ExitCode.NOTHING_ASSERTED)
+
+
+PROBLEM = "The base 1234567 could not be measured: it does not build."
+
+
+@pytest.mark.parametrize(
+    ("statuses", "baseline", "outcome", "place"),
+    [
+        pytest.param((Status.WITHIN_LIMIT,), "none", Outcome.INCONCLUSIVE, 0, id="no baseline either: never a pass"),
+        pytest.param((Status.WITHIN_LIMIT,), "other", Outcome.INCONCLUSIVE, 0, id="a baseline of another machine"),
+        pytest.param((Status.OVER_LIMIT,), "none", Outcome.LIMIT_EXCEEDED, -1, id="limits need no base"),
+        pytest.param((Status.UNCHANGED,), "found", Outcome.PASS, -1, id="the committed baseline decides"),
+        pytest.param((Status.REGRESSED,), "found", Outcome.REGRESSION, -1, id="and accuses"),
+    ],
+)
+def test_a_base_that_could_not_be_measured_is_always_said_once(statuses, baseline, outcome, place):
+    comparison = Comparison(changes=tuple(change(status) for status in statuses), rows=1, alpha=0.01)
+    findings = Findings(
+        checks=(GOOD,),
+        comparison=comparison,
+        faults=(),
+        baseline=baseline,
+        compare_with=CompareWith.BASE,
+        base_problem=PROBLEM,
+    )
+
+    found = judge(findings, Policy())
+
+    assert found.outcome is outcome
+    said = [reason for reason in found.reasons if reason.code == "base-unavailable"]
+    assert said == [found.reasons[place]]
+    assert said[0].text.startswith(PROBLEM)
+    assert ("used instead" in said[0].text) == (baseline == "found")

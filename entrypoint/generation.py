@@ -1,0 +1,250 @@
+"""One generation: the services up, one load over all of them, everything down again."""
+
+import signal
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoint.console import Console
+from entrypoint.errors import LoadTestError
+from entrypoint.known import Known, add, timed
+from entrypoint.load import locust, plan
+from entrypoint.load.interpreter import locust_python
+from entrypoint.load.measure import Block, Decide, Recording, in_turn, measure
+from entrypoint.measurement.measure import measure_recording
+from entrypoint.measurement.model import Measurement
+from entrypoint.measurement.samples import read_health
+from entrypoint.measurement.validity import check_generator, inside
+from entrypoint.report.result import Usage
+from entrypoint.service import Fault, Place, Target, resources, running
+from entrypoint.service.process_tree import MARK
+from entrypoint.service.url import shown
+from entrypoint.settings import model
+from entrypoint.settings.model import Load
+from entrypoint.settings.plausible import is_loopback
+from entrypoint.settings.reading import Settings
+from locustfiles.ml_loadtest import contract
+
+CANDIDATE, BASE = "candidate", "base"
+_HUNG = 0.05
+
+
+class BaseFailed(Exception):  # noqa: N818 (what happened, as in a sentence)
+    """The base could not be had: not checked out, not built, not ready. The candidate may well be."""
+
+    def __init__(self, error: LoadTestError) -> None:
+        super().__init__(error.what)
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """A service that takes part.
+
+    Attributes:
+        name: `candidate` or `base`.
+        service: its settings, with the paths of its own checkout.
+        root: its folder there.
+    """
+
+    name: str
+    service: model.Service
+    root: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """What one life of the services left.
+
+    Attributes:
+        faults: what happened to each party.
+        facts: what identifies the candidate.
+    """
+
+    recording: Recording
+    closing: contract.Closing
+    faults: dict[str, tuple[Fault, ...]]
+    facts: dict[str, str]
+    usage: tuple[Usage, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where its samples are."""
+        return self.recording.exchange
+
+
+def live(known: Known, parties: Sequence[Party], console: Console, look: int = 1) -> Generation:
+    """Services up, one load, services down.
+
+    Args:
+        parties: the candidate first. In every second look they are started in the opposite order, for who comes second finds
+            the machine's caches warm.
+        look: the number of this generation, from 1 on.
+
+    Raises:
+        BaseFailed: if it is the base that cannot be started.
+    """
+    settings = known.settings
+    python = locust_python(settings.config.load.requirements, settings.environment)
+    places = {party.name: _place(settings, party, look, alone=len(parties) == 1) for party in parties}
+    up: dict[str, Target] = {}
+    with ExitStack() as services:
+        for party in parties if look % 2 else reversed(parties):
+            up[party.name] = _start(services, party, places[party.name], console)
+        recording = _measure(known, [up[party.name] for party in parties], python, console, places[CANDIDATE], look)
+        faults = {name: tuple(target.faults()) for name, target in up.items()}
+        facts = up[CANDIDATE].facts()
+    for target in up.values():
+        for stage, seconds in target.timing.items():
+            add(known.timing, stage, seconds)
+    closing = recording.closing or _no_closing(recording)
+    _note_times(known, closing)
+    return Generation(recording=recording, closing=closing, faults=faults, facts=facts, usage=_usage(places, closing))
+
+
+def _start(services: ExitStack, party: Party, place: Place, console: Console) -> Target:
+    try:
+        return services.enter_context(running(party.service, name=party.name, place=place, say=console.say))
+    except LoadTestError as error:
+        if party.name == BASE:
+            raise BaseFailed(error) from error
+        raise
+
+
+def _place(settings: Settings, party: Party, look: int, *, alone: bool) -> Place:
+    logs = in_look(settings.out / "service", look)
+    return Place(
+        suite=settings.suite,
+        run_id=settings.run_id if look == 1 else f"{settings.run_id}-{look}",
+        root=party.root,
+        logs=logs if alone or party.name == CANDIDATE else logs / party.name,
+        environment=settings.environment,
+        ledger=settings.ledger,
+    )
+
+
+def in_look(folder: Path, look: int) -> Path:
+    """Where a look keeps its files: the first one in the folder itself, later ones below it."""
+    return folder if look == 1 else folder / f"look-{look}"
+
+
+def _note_times(known: Known, closing: contract.Closing) -> None:
+    if closing.spans:
+        add(known.timing, "warm-up", closing.spans[0].start_s)
+        add(known.timing, "measured", closing.spans[-1].end_s - closing.spans[0].start_s)
+
+
+def _usage(places: dict[str, Place], closing: contract.Closing) -> tuple[Usage, ...]:
+    began = closing.origin_unix_s + (closing.spans[0].start_s if closing.spans else 0.0)
+    return tuple(
+        Usage(target=name if len(places) > 1 else "", service=service, samples=tuple(looks))
+        for name, place in places.items()
+        for service, looks in resources.usage(place.logs / resources.RESOURCES, began).items()
+    )
+
+
+def measured(known: Known, generation: Generation, target: int = 0) -> Measurement:
+    """The measurement of one of the targets; 0 is the candidate."""
+    with timed(known.timing, "analysis"):
+        return measure_recording(
+            generation.folder,
+            generation.recording.plan,
+            generation.closing,
+            plan_key=known.fingerprint.plan,
+            plan_text=plan.describe(known.settings.config.load),
+            limits=known.settings.config.validity,
+            target=target,
+        )
+
+
+def _measure(
+    known: Known, targets: Sequence[Target], python: Path, console: Console, place: Place, look: int
+) -> Recording:
+    settings, load_settings = known.settings, known.settings.config.load
+    load_plan = plan.make_plan(
+        load_settings, tuple(contract.Target(target.name, target.url) for target in targets), look
+    )
+    launch = locust.Launch(
+        python=python,
+        locustfile=settings.config.load.locustfile,
+        exchange=in_look(settings.out / "samples", look),
+        folder=in_look(settings.out / "locust", look),
+        root=settings.root,
+        # The mark of the service's own processes: `teardown` finds a Locust that outlived a killed conductor by it.
+        environment=locust.select_environment(settings.environment, settings.config.load.environment)
+        | {MARK: place.project(CANDIDATE)},
+        workers=load_settings.workers if load_plan.workers else 0,
+        master=load_settings.master_address,
+    )
+    whom = " and ".join(shown(target.url) for target in targets)
+    console.say(f"loading {whom}: {plan.describe(load_settings)}")
+    if load_settings.remote_workers:
+        _announce_master(load_settings, console)
+    with timed(known.timing, "load"):
+        return measure(launch, load_plan, _ladder(settings, launch.exchange, console), console.progress)
+
+
+def _announce_master(load_settings: Load, console: Console) -> None:
+    host, port = load_settings.master_address
+    console.say(
+        f"waiting for {load_settings.remote_workers} remote workers at {load_settings.master}; they join with "
+        f"`ml-loadtest worker --master HOST --port {port}`"
+    )
+    if not is_loopback(host):
+        console.say(
+            f"anyone who reaches {load_settings.master} can join this run, read it and send it false samples: the channel has "
+            "no authentication and no encryption (docs/scaling.md)"
+        )
+
+
+def _ladder(settings: Settings, exchange: Path, console: Console) -> Decide:
+    """Each stage after the other, for as long as the generator can drive them."""
+    climb = in_turn(plan.steps_of(settings.config.load))
+
+    def decide(block: Block) -> contract.Step | None:
+        checks = check_generator(inside(read_health(exchange), block.spans), settings.config.validity)
+        failing = [check.text for check in checks if not check.ok]
+        if failing and climb(block):
+            console.say(f"the generator cannot drive more, the stages end here: {' '.join(failing)}")
+        return None if failing else climb(block)
+
+    return decide
+
+
+def of_load(closing: contract.Closing, load_plan: contract.Plan, measurement: Measurement) -> tuple[Fault, ...]:
+    """What the service did that no share of failed requests tells: it let no user begin, or left users without an answer."""
+    if closing.fault:
+        what = f"{closing.fault[:1].upper()}{closing.fault[1:]}."
+        return (Fault(kind="set-up-failed", what=what),)
+    if not closing.complete:
+        return ()  # whoever broke the load off left requests open, not the service
+    if measurement.hanging and not measurement.endpoints:
+        asked = "1 request" if measurement.hanging == 1 else f"{measurement.hanging} requests"
+        what = f"{asked} from before the measured window had no answer in all of it, and no other was due."
+        return (Fault(kind="hung", what=what),)
+    # One user in twenty still waiting long after the end has failed, whatever its shares say.
+    if closing.unfinished < max(1, _HUNG * load_plan.users):
+        return ()
+    seconds = load_plan.drain_s
+    return (
+        Fault(kind="hung", what=f"{closing.unfinished} requests were still unanswered {seconds:g} s after the load."),
+    )
+
+
+def _no_closing(recording: Recording) -> contract.Closing:
+    """What stands for the last word of a Locust that died without one: nothing is complete."""
+    return contract.Closing(
+        complete=False,
+        problem=f"{_ending(recording.exit_code)} before it could close its records; `locust/locust.log` of the results says more",
+        started=0, recorded=0, unfinished=0, unreported=0, response_sum_ms=0.0, locust_count=0, locust_sum_ms=0.0,
+        steps=(), spans=(), origin_unix_s=0.0, warm=False, users_planned=recording.plan.users, users_started=0,
+    )  # fmt: skip
+
+
+def _ending(code: int | None) -> str:
+    """How Locust ended."""
+    if code is None or code >= 0:
+        return "Locust did not end" if code is None else f"Locust ended with exit code {code}"
+    killed = "; the kernel does that when memory runs out" if -code == signal.SIGKILL else ""
+    return f"Locust was ended by signal {-code} ({signal.strsignal(-code)}{killed})"

@@ -1,0 +1,65 @@
+"""What a run knows before anything is started, and what its load left."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from entrypoint.baseline.model import Baseline, Fingerprint, Group
+from entrypoint.judgement.model import Comparison
+from entrypoint.measurement.model import Measurement
+from entrypoint.report.result import Look, Stretch, Usage
+from entrypoint.service import Fault
+from entrypoint.settings.reading import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What stays the same from the beginning to the end.
+
+    Attributes:
+        base: the commit that is measured beside the candidate, "" for none.
+    """
+
+    settings: Settings
+    baseline: Baseline | None
+    fingerprint: Fingerprint
+    group: Group | None
+    commit: str
+    base: str = ""
+    timing: dict[str, float] = field(default_factory=dict)
+    began: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the load left, and what the service said of itself.
+
+    Attributes:
+        comparison: with whatever there was to compare with.
+        base_problem: why there was no base to compare with, where one was wanted.
+    """
+
+    measurement: Measurement
+    comparison: Comparison
+    faults: tuple[Fault, ...]
+    facts: dict[str, str]
+    usage: tuple[Usage, ...]
+    looks: tuple[Look, ...]
+    stretches: tuple[Stretch, ...] = ()
+    base_problem: str = ""
+
+
+@contextmanager
+def timed(timing: dict[str, float], stage: str) -> Iterator[None]:
+    """Note how many seconds the block took."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        add(timing, stage, time.monotonic() - began)
+
+
+def add(timing: dict[str, float], stage: str, seconds: float) -> None:
+    """Add to the seconds of a stage."""
+    timing[stage] = timing.get(stage, 0.0) + seconds

@@ -1,0 +1,46 @@
+"""The measurement of a run that had several generations: the same load, each time on services started anew."""
+
+from collections.abc import Sequence
+
+from entrypoint.measurement.measure import measure_endpoint
+from entrypoint.measurement.model import FailureKind, Measurement, Paired
+from entrypoint.measurement.pairs import CANDIDATE, Pairs
+from entrypoint.measurement.stages import worst
+
+
+def whole(measurements: Sequence[Measurement], pairs: Pairs) -> Measurement:
+    """The candidate's samples of all generations as one measurement.
+
+    Args:
+        measurements: of the candidate, one for each generation. Warmth, versions and the course of time are the last one's.
+        pairs: all pairs of all of them.
+    """
+    sides = {name: both[CANDIDATE] for name, both in pairs.endpoints.items()}
+    return measurements[-1].model_copy(
+        update={
+            "endpoints": {name: measure_endpoint(side.samples) for name, side in sides.items() if len(side.rows)},
+            "window_s": sum(one.window_s for one in measurements),
+            "started": sum(one.started for one in measurements),
+            "recorded": sum(one.recorded for one in measurements),
+            "unfinished": sum(one.unfinished for one in measurements),
+            "hanging": sum(one.hanging for one in measurements),
+            "checks": tuple(worst([one.checks for one in measurements])),
+            "failures": _failures(measurements),
+            "paired": _paired(measurements),
+        }
+    )
+
+
+def _failures(measurements: Sequence[Measurement]) -> tuple[FailureKind, ...]:
+    """Of each kind the first generation's example, and the count of all."""
+    kinds: dict[tuple[str, str, str], FailureKind] = {}
+    for failure in (failure for one in measurements for failure in one.failures):
+        key = (failure.endpoint, failure.outcome, failure.exception)
+        seen = kinds.get(key)
+        kinds[key] = seen.model_copy(update={"count": seen.count + failure.count}) if seen else failure
+    return tuple(kinds.values())
+
+
+def _paired(measurements: Sequence[Measurement]) -> Paired:
+    known = [one.paired for one in measurements if one.paired]
+    return Paired(tickets=sum(one.tickets for one in known), same=sum(one.same for one in known))
