@@ -138,6 +138,22 @@ def calibrate(config: str | None, out: str, runs: int, replace: bool, **flags: s
     return ExitCode.OK
 
 
+@cli.command(cls=SettingsCommand)
+@_with_config
+@_with_out
+@click.option("--runs", default=2, show_default=True, type=click.IntRange(1, 300), help="How often each case is tried.")
+def self_test(config: str | None, out: str, runs: int, **flags: str | None) -> int:
+    """Prove on this service that the gate stays quiet on no change and fires on a planted one."""
+    from entrypoint.commands.self_test import self_test as prove
+    from entrypoint.interruption import interruptible
+
+    settings = _read(flags, config, out)
+    _, workflow = _workflow(settings.runner)
+    with interruptible(settings.config.policy.timeout_s * (2 * runs + 1)):
+        proven = prove(settings, _console(workflow), runs=runs)
+    return ExitCode.OK if proven else ExitCode.REGRESSION
+
+
 @cli.command()
 @_with_from
 @click.option("--baseline", metavar="FILE", help="Baseline file; .loadtest/baseline.json beside --config if not given.")

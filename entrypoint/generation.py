@@ -1,8 +1,8 @@
 """One generation: the services up, one load over all of them, everything down again."""
 
 import signal
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,11 +46,13 @@ class Party:
         name: `candidate` or `base`.
         service: its settings, with the paths of its own checkout.
         root: its folder there.
+        front: what stands between it and the load, from its address to the one that is loaded.
     """
 
     name: str
     service: model.Service
     root: Path
+    front: Callable[[str], AbstractContextManager[str]] = nullcontext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,9 @@ def live(known: Known, parties: Sequence[Party], console: Console, look: int = 1
     with ExitStack() as services:
         for party in parties if look % 2 else reversed(parties):
             up[party.name] = _start(services, party, places[party.name], console)
-        recording = _measure(known, [up[party.name] for party in parties], python, console, places[CANDIDATE], look)
+        fronts = [services.enter_context(party.front(up[party.name].url)) for party in parties]
+        targets = [contract.Target(party.name, url) for party, url in zip(parties, fronts, strict=True)]
+        recording = _measure(known, targets, python, console, places[CANDIDATE], look)
         faults = {name: tuple(target.faults()) for name, target in up.items()}
         facts = up[CANDIDATE].facts()
     for target in up.values():
@@ -159,12 +163,10 @@ def measured(known: Known, generation: Generation, target: int = 0) -> Measureme
 
 
 def _measure(
-    known: Known, targets: Sequence[Target], python: Path, console: Console, place: Place, look: int
+    known: Known, targets: Sequence[contract.Target], python: Path, console: Console, place: Place, look: int
 ) -> Recording:
     settings, load_settings = known.settings, known.settings.config.load
-    load_plan = plan.make_plan(
-        load_settings, tuple(contract.Target(target.name, target.url) for target in targets), look
-    )
+    load_plan = plan.make_plan(load_settings, tuple(targets), look)
     launch = locust.Launch(
         python=python,
         locustfile=settings.config.load.locustfile,

@@ -71,7 +71,7 @@ def beside(known: Known, console: Console) -> Measured:
             Party(name=CANDIDATE, service=service, root=settings.root),
             Party(name=BASE, service=moved, root=base_root),
         )
-        return _look_again(known, parties, console)
+        return look_again(known, parties, console)
 
 
 def _checkout(known: Known, private: Path) -> AbstractContextManager[Path]:
@@ -87,7 +87,8 @@ def _checkout(known: Known, private: Path) -> AbstractContextManager[Path]:
     )
 
 
-def _look_again(known: Known, parties: tuple[Party, Party], console: Console) -> Measured:
+def look_again(known: Known, parties: tuple[Party, Party], console: Console) -> Measured:
+    """Measure two services in turns, for as many looks as the rows need; the candidate first."""
     most = known.settings.config.compare.max_looks
     course = _Course()
     for look in range(1, most + 1):

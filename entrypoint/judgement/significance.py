@@ -161,6 +161,16 @@ def lower_rank(requests: int, p: float, alpha: float) -> int:
     return rank
 
 
+def exact_interval(found: int, of: int, confidence: float = 0.95) -> tuple[float, float]:
+    """What `found` of `of` trials prove of the true share, both sides together (Clopper and Pearson, 1934)."""
+    from scipy.special import betaincinv
+
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(found, of - found + 1, tail)) if found else 0.0
+    high = float(betaincinv(found + 1, of - found, 1 - tail)) if found < of else 1.0
+    return low, high
+
+
 def more_than_limit(failures: int, requests: int, limit: float) -> float:
     """Probability of at least this many failures in so many requests, were the true ratio the limit: exact binomial tail.
 

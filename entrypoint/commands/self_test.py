@@ -1,0 +1,145 @@
+"""`self-test`: prove on the user's own service that the gate stays quiet on no change and fires on a planted one.
+
+Candidate and base are the same code, side by side, each behind a small proxy. The candidate's holds every answer back by a delay:
+none, one at the threshold, or one of twice that.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from functools import partial
+
+from entrypoint.console import Console
+from entrypoint.errors import LoadError, SettingsError
+from entrypoint.generation import BASE, CANDIDATE, Party
+from entrypoint.judgement.model import Change, Outcome, Status
+from entrypoint.judgement.significance import exact_interval
+from entrypoint.judgement.wording import sentence
+from entrypoint.measurement.metrics import METRICS
+from entrypoint.report.result import Result
+from entrypoint.report.saving import save
+from entrypoint.run import conclude, decide, prepare
+from entrypoint.service.delay import delayed
+from entrypoint.settings.model import CompareWith
+from entrypoint.settings.plausible import refuse_impossible
+from entrypoint.settings.reading import Settings
+from entrypoint.side_by_side import look_again
+
+_ROW = "p50"
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One comparison: its result, and whether it accused any row, or the row that the delay was made for."""
+
+    result: Result
+    any_row: bool
+    planted_row: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Plant:
+    """The row a delay is made for, and the delay that is exactly what its threshold allows.
+
+    Attributes:
+        delay_ms: the allowed rise of the row, or the floor below which nothing is accused, whichever is larger.
+    """
+
+    endpoint: str
+    delay_ms: float
+
+
+def self_test(settings: Settings, console: Console, *, runs: int) -> bool:
+    """Compare the service with itself, `runs` times as it is, and as often with a delay of twice the threshold; once at it.
+
+    Returns:
+        whether no unchanged run was accused, and every planted change was.
+
+    Raises:
+        SettingsError: for a service that cannot stand beside itself.
+        LoadError: if a run is invalid, or no p50 is judged, so that nothing could be proven.
+    """
+    settings = _beside_itself(settings)
+    unchanged = [_try(settings, console, f"unchanged-{number}", 0.0) for number in range(1, runs + 1)]
+    plant = _plant(unchanged[0].result)
+    console.say(f"planting delays: {plant.delay_ms:.2f} ms is what the threshold of p50 of {plant.endpoint} allows")
+    twice = [
+        _try(settings, console, f"twice-{number}", 2 * plant.delay_ms, plant.endpoint) for number in range(1, runs + 1)
+    ]
+    at = [_try(settings, console, "at-the-threshold", plant.delay_ms, plant.endpoint)]
+    alarms, found = sum(trial.any_row for trial in unchanged), sum(trial.planted_row for trial in twice)
+    console.say(f"unchanged: {_of(alarms, runs)} accused")
+    console.say(f"twice the threshold ({2 * plant.delay_ms:.2f} ms): {_of(found, runs)} found")
+    console.say(f"at the threshold: {_of(sum(trial.planted_row for trial in at), 1)} found; about half are, by design")
+    return alarms == 0 and found == runs
+
+
+def _beside_itself(settings: Settings) -> Settings:
+    if settings.config.service.url:
+        raise SettingsError(
+            "`self-test` starts the service twice, and `url` names one that is already running.",
+            remedy="Give `compose-file` or `command`.",
+        )
+    beside = _comparing(settings, CompareWith.BASE)
+    refuse_impossible(beside.config)
+    return beside
+
+
+def _comparing(settings: Settings, with_: CompareWith) -> Settings:
+    compare = settings.config.compare.model_copy(update={"with_": with_})
+    return dataclasses.replace(settings, config=settings.config.model_copy(update={"compare": compare}))
+
+
+def _try(settings: Settings, console: Console, name: str, delay_ms: float, endpoint: str = "") -> _Trial:
+    """One comparison of the service with itself; its results lie in a folder of its own."""
+    console.say(f"self-test: {name}")
+    place = dataclasses.replace(settings, out=settings.out / f"self-test-{name}", run_id=f"{settings.run_id}-{name}")
+    known = prepare(_comparing(place, CompareWith.NONE))  # no base commit is looked for
+    known = dataclasses.replace(known, settings=place, base=known.commit or "itself")
+    service, root = settings.config.service, settings.root
+    parties = (
+        Party(name=CANDIDATE, service=service, root=root, front=partial(delayed, delay_s=delay_ms / 1000)),
+        Party(name=BASE, service=service, root=root, front=partial(delayed, delay_s=0.0)),
+    )
+    measured = look_again(known, parties, console)
+    result = conclude(known, decide(known, measured), measured)
+    save(result, place.out)
+    _refuse_worthless(result, name)
+    accused = [change for change in result.changes if change.status is Status.REGRESSED]
+    for change in accused:
+        console.say(f"  accused: {sentence(change)}")
+    return _Trial(result, bool(accused), any(_is_planted(change, endpoint) for change in accused))
+
+
+def _is_planted(change: Change, endpoint: str) -> bool:
+    return (change.endpoint, change.metric) == (endpoint, _ROW)
+
+
+def _refuse_worthless(result: Result, name: str) -> None:
+    if result.verdict not in (Outcome.INVALID, Outcome.LIMIT_EXCEEDED):
+        return
+    raise LoadError(
+        f"The run {name} ended as {result.verdict.value}, so it proves nothing of the gate.",
+        cause=result.reasons[0].text,
+        remedy="Mend that first, or give the machine less load; then try again.",
+    )
+
+
+def _plant(result: Result) -> _Plant:
+    """The judged p50 that most requests stand behind."""
+    assert result.measurement is not None
+    requests = {name: found.requests for name, found in result.measurement.endpoints.items()}
+    judged = [change for change in result.changes if change.metric == _ROW and change.gated and change.baseline]
+    if not judged:
+        raise LoadError(
+            "No p50 is judged, so there is nothing to plant a change in.",
+            cause="There are too few requests or pairs of turns, or thresholds say `gate: false`.",
+            remedy="Measure for longer, with `--duration 60s`.",
+        )
+    row = max(judged, key=lambda change: requests[change.endpoint])
+    allowed = (row.threshold or METRICS[_ROW].max_change_paired or 0.0) * (row.baseline or 0.0)
+    return _Plant(row.endpoint, max(allowed, row.floor))
+
+
+def _of(count: int, trials: int) -> str:
+    low, high = exact_interval(count, trials)
+    return f"{count} of {trials} (true share {low * 100:.0f} to {high * 100:.0f} %, with 95 % confidence)"
