@@ -15,11 +15,16 @@ _ACQUITTED = {Status.UNCHANGED, Status.IMPROVED}
 
 
 def acquit(earlier: Comparison | None, now: Comparison) -> Comparison:
-    """This look's rows; one that an earlier look has acquitted stays as that look saw it, figures and all."""
+    """This look's rows; one that an earlier look has acquitted stays as that look saw it, figures and all.
+
+    But for absolute limits: they are asked of all that was measured.
+    """
     if earlier is None:
         return now
     acquitted = {_row(change): change for change in earlier.changes if change.status in _ACQUITTED}
-    kept = [acquitted.get(_row(change), change) for change in now.changes]
+    kept = [
+        change if change.status is Status.OVER_LIMIT else acquitted.get(_row(change), change) for change in now.changes
+    ]
     return now.model_copy(update={"changes": tuple(kept)})
 
 

@@ -65,3 +65,9 @@ def test_an_acquitted_row_stays_as_it_was_seen_and_the_others_are_new():
 
     assert acquit(first, second).changes == (first.changes[0], second.changes[1])
     assert acquit(None, second) == second
+
+
+def test_a_limit_that_all_looks_together_exceed_is_not_hidden_by_an_earlier_look():
+    first, second = comparison(row(Status.UNCHANGED)), comparison(row(Status.OVER_LIMIT))
+
+    assert acquit(first, second).changes == second.changes
