@@ -37,6 +37,7 @@ class Measured:
 
     Attributes:
         comparison: with whatever there was to compare with.
+        base_timeline: of the base, as the measurement's is of the candidate.
         base_problem: why there was no base to compare with, where one was wanted.
     """
 
@@ -47,6 +48,7 @@ class Measured:
     usage: tuple[Usage, ...]
     looks: tuple[Look, ...]
     stretches: tuple[Stretch, ...] = ()
+    base_timeline: tuple[tuple[float | None, ...], ...] = ()
     base_problem: str = ""
 
 

@@ -206,6 +206,7 @@ def conclude(
         measurement=measurement,
         looks=measured.looks if measured else (),
         stretches=measured.stretches if measured else (),
+        base_timeline=measured.base_timeline if measured else (),
         usage=measured.usage if measured else (),
         environment=_environment(known, measured),
         baseline_quantiles=comparison.quantiles if comparison else {},

@@ -14,6 +14,7 @@ from entrypoint.judgement.model import Comparison
 from entrypoint.judgement.paired import Paired
 from entrypoint.known import Known, Measured
 from entrypoint.measurement.generations import whole
+from entrypoint.measurement.measure import timeline_of_turns
 from entrypoint.measurement.model import Measurement
 from entrypoint.measurement.pairs import Pairs, joined, read_pairs
 from entrypoint.measurement.stages import worst
@@ -104,14 +105,16 @@ def look_again(known: Known, parties: tuple[Party, Party], console: Console) -> 
             break
         rows = "1 figure is" if len(left) == 1 else f"{len(left)} figures are"
         console.say(f"look {look} of at most {most}: {rows} not decided, so both services are started anew")
+    course_of = [timeline_of_turns(generation.folder, generation.closing, target) for target in (0, 1)]
     return Measured(
-        measurement=_whole(course),
+        measurement=_whole(course).model_copy(update={"timeline": course_of[0]}),
         comparison=comparison,
         faults=faults,
         facts=generation.facts,
         usage=generation.usage,
         looks=tuple(course.looks),
         stretches=stretches(generation),
+        base_timeline=course_of[1],
         base_problem=fell,
     )
 

@@ -173,8 +173,28 @@ def _timeline(rows: NDArray[np.void], window: NDArray[np.intp], start_s: float) 
     return tuple(_second(at, rows[window[groups[at]]] if at in groups else None) for at in range(last + 1))
 
 
+def timeline_of_turns(folder: Path, closing: contract.Closing, target: int) -> tuple[tuple[float | None, ...], ...]:
+    """As a measurement's timeline, a line for each turn of one of several targets: [its begin, requests and failures a second,
+    p50, p95].
+
+    Args:
+        folder: the exchange folder of the run.
+        closing: the instrument's last word.
+        target: index into the plan's targets.
+    """
+    rows, _ = read_rows(folder)
+    rows = rows[rows["target"] == target]
+    origin = closing.spans[0].start_s if closing.spans else 0.0
+    lines = []
+    for span in (span for span in closing.spans if span.target == target):
+        line = _second(0, rows[rows["segment"] == span.segment])
+        seconds = max(span.end_s - span.start_s, 1e-9)
+        lines.append((span.start_s - origin, *(round((count or 0.0) / seconds, 3) for count in line[1:3]), *line[3:]))
+    return tuple(lines)
+
+
 def _second(second: int, rows: NDArray[np.void] | None) -> tuple[float | None, ...]:
-    if rows is None:
+    if rows is None or not len(rows):
         return (float(second), 0.0, 0.0, None, None)
     samples = EndpointSamples(rows, 1.0)
     p50, p95 = (nearest_rank(samples.sorted_ms, p) for p in (0.50, 0.95))

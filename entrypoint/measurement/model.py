@@ -111,7 +111,8 @@ class Measurement(Value):
         plan_text: the load in a few words.
         stages: the levels of load, where there were several; each has rows of its own.
         paired: where several targets took turns.
-        timeline: for each second of the window, [second, requests, failures, p50, p95]; None without requests.
+        timeline: for each second of the window, [second, requests, failures, p50, p95]; None without requests. Where targets took
+            turns, a line for each turn of this one, with requests and failures a second.
     """
 
     endpoints: dict[str, EndpointMeasurement]

@@ -75,7 +75,7 @@ class Course:
 
 def make_course(result: Result, neutral: Neutral) -> Course:
     """The course of a run, as far as the result knows it; empty parts where it does not."""
-    timeline = result.measurement.timeline if result.measurement else ()
+    timeline = sorted((*(result.measurement.timeline if result.measurement else ()), *result.base_timeline), key=_when)
     lines = [line for line in timeline if len(line) == _COLUMNS and line[0] is not None]
     step = max(1, math.ceil(len(lines) / _MOST_LINES))
     stretches = _stretches(result)
@@ -95,6 +95,10 @@ def make_course(result: Result, neutral: Neutral) -> Course:
         if step > 1
         else "",
     )
+
+
+def _when(line: Line) -> float:
+    return (line[0] if line else None) or 0.0
 
 
 def _stretches(result: Result) -> tuple[Stretch, ...]:
@@ -118,7 +122,7 @@ def _thinned(lines: list[Line], step: int) -> Iterable[Line]:
 
 def _second(line: Line, stretches: Iterable[Stretch], neutral: Neutral) -> Second:
     second, requests, failures, p50, p95 = line
-    middle = (second or 0.0) + 0.5
+    middle = (second or 0.0) + 0.5  # no turn is shorter than a second
     target = next((one.target for one in stretches if one.begin_s <= middle < one.end_s), "")
     return Second(
         second=_plain(second),

@@ -104,6 +104,7 @@ class Result(Value):
         looks: decision points, the last one last.
         stretches: the run in order of time, where it has more parts than one warm-up and one window.
         usage: what the services used, where it was sampled.
+        base_timeline: the base's turns, where it had some: as the timeline of the measurement, which is the candidate's.
         baseline_quantiles: by endpoint, the baseline's response times in ms by probability, where they were kept.
         timing: seconds spent in each stage.
         comment: when a pull request comment is wanted.
@@ -128,6 +129,7 @@ class Result(Value):
     looks: tuple[Look, ...] = ()
     stretches: tuple[Stretch, ...] = ()
     usage: tuple[Usage, ...] = ()
+    base_timeline: tuple[tuple[float | None, ...], ...] = ()
     baseline_quantiles: dict[str, dict[str, float]] = {}
     environment: Environment
     timing: dict[str, float] = {}

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from tests.line.test_run import SERVER, USERS, ml_loadtest, nothing_left, result
@@ -80,6 +81,11 @@ def test_an_unchanged_service_is_not_accused(repository):
     assert paired["tickets"] > 500
     assert paired["same"] >= 0.99 * paired["tickets"]
     assert {stretch["target"] for stretch in found["stretches"]} == {"", "candidate", "base"}
+    ours, theirs = found["measurement"]["timeline"], found["base_timeline"]
+    assert len(ours) == len(theirs) == 13
+    assert sum(line[1] for line in ours) == pytest.approx(
+        found["measurement"]["endpoints"]["GET /predict"]["requests"], rel=0.05
+    )
     assert {path.name for path in (project / "results/service").iterdir()} >= {"candidate.log", "base"}
     assert clean(project)
 
@@ -94,6 +100,10 @@ def test_a_slower_candidate_is_accused_at_the_last_look_alone_and_by_name(reposi
     p50 = rows(found)["GET /predict", "p50"]
     assert p50["status"] == "regressed"
     assert p50["change"] > 0.3
+    ours, theirs = (
+        np.median([line[3] for line in lines]) for lines in (found["measurement"]["timeline"], found["base_timeline"])
+    )
+    assert ours / theirs - 1 == pytest.approx(p50["change"], rel=0.2)
     assert [look["look"] for look in found["looks"]] == [1, 2]
     assert "started anew" in output
     assert (project / "results/samples/look-2/closing.json").exists()
