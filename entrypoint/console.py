@@ -26,7 +26,7 @@ class Console:
         self._terminal = Terminal(file=stream)
         self._say = say
         self._last = float("-inf")
-        self._phase = ""
+        self._seen: set[str] = set()
         self._live: Status | None = None
 
     def say(self, text: str) -> None:
@@ -41,9 +41,11 @@ class Console:
         line = describe(progress)
         if self._terminal.is_terminal:
             self._show_live(line)
-        elif (phase := progress.phase.split()[0]) != self._phase or time.monotonic() - self._last >= _EVERY_S:
+        # The first line of each phase is shown at once; later ones not, for turns on several targets alternate.
+        elif (phase := progress.phase.split()[0]) not in self._seen or time.monotonic() - self._last >= _EVERY_S:
             self._say(line)
-            self._last, self._phase = time.monotonic(), phase
+            self._last = time.monotonic()
+            self._seen.add(phase)
 
     def _show_live(self, line: str) -> None:
         if self._live is None:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from locustfiles.ml_loadtest import contract
+
 _SHORTEST = 4
 _OURS = {".json", ".jsonl"}
 
@@ -27,15 +29,17 @@ def scrub(folders: Iterable[Path], secrets: Iterable[str]) -> None:
 
 def _scrub_file(path: Path, secrets: list[str]) -> None:
     before = path.read_bytes().decode("utf-8", "surrogateescape")
-    lines = before.split("\n")
-    after = "\n".join(_in_json(line, secrets) if path.suffix in _OURS else _in_text(line, secrets) for line in lines)
+    if path.suffix in _OURS:
+        after = "\n".join(_in_json(line, secrets) for line in before.split("\n"))
+    else:
+        after = _in_text(before, secrets)  # as a whole, for a secret may have several lines
     if after != before:
         path.write_bytes(after.encode("utf-8", "surrogateescape"))
 
 
 def _in_json(line: str, secrets: list[str]) -> str:
     """A line of ours; half a line, as a killed process leaves it, is text like any other."""
-    if not any(form in line for secret in secrets for form in (secret, json.dumps(secret)[1:-1])):
+    if not any(spelling in line for secret in secrets for spelling in contract.spellings(secret)):
         return line
     try:
         return json.dumps(_in_value(json.loads(line), secrets))
@@ -53,6 +57,6 @@ def _in_value(value: Any, secrets: list[str]) -> Any:  # noqa: ANN401 (what JSON
 
 def _in_text(text: str, secrets: list[str]) -> str:
     for secret in secrets:
-        for form in (secret, json.dumps(secret)[1:-1]):
-            text = text.replace(form, "***")
+        for spelling in contract.spellings(secret):
+            text = text.replace(spelling, "***")
     return text

@@ -25,6 +25,7 @@ import re
 import struct
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ SET_UP = -2
 # Extra numbers of a sample: what their names look like, and how many different ones a process may use.
 EXTRA_NAME = re.compile(r"[a-z0-9_]{1,40}")
 MOST_EXTRAS = 20
+# Shorter lines of a secret than this are ordinary text.
+_SECRET_LINE = 8
 
 
 class Outcome(IntEnum):
@@ -292,6 +295,15 @@ class Health:
 def digest(locustfile: Path) -> str:
     """What two copies of a locustfile must share: twelve hexadecimal digits of its bytes' SHA-256."""
     return hashlib.sha256(locustfile.read_bytes()).hexdigest()[:12]
+
+
+@cache
+def spellings(secret: str) -> tuple[str, ...]:
+    """How a secret may stand in a text, the longest first: as it is, in JSON, on one line, and each line of several by itself."""
+    lines = [line.strip() for line in secret.splitlines()]
+    apart = [line for line in lines if len(line) >= _SECRET_LINE] if len(lines) > 1 else []
+    known = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], " ".join(secret.split()), *apart} - {""}
+    return tuple(sorted(known, key=len, reverse=True))
 
 
 def reserve(path: Path, size: int) -> None:

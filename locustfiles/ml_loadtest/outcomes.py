@@ -3,11 +3,22 @@
 import re
 from typing import Any
 
-from ml_loadtest.contract import Outcome
+from ml_loadtest.contract import Outcome, spellings
 
 _LONGEST_MESSAGE = 300
 _MOST_READ = 10_000
-_CREDENTIALS = re.compile(r"(?i)\b(bearer|basic|token|key|secret|password|authorization)([\s:='\"]+)[^\s'\"&,;]{6,}")
+# Headers whose whole value is a credential; names and schemes that one follows; the login of an address.
+_CREDENTIALS = (
+    (re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(['\"]?\s*[:=]\s*['\"]?)[^'\"]+"), r"\1\2***"),
+    (
+        re.compile(
+            r"(?i)\b((?:[\w-]*[_-])?(?:bearer|basic|(?:access|api|auth|client|refresh)?(?:token|key|secret|password)))"
+            r"([\s:='\"]+)[^\s'\"&,;]{6,}"
+        ),
+        r"\1\2***",
+    ),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@'\"]+@"), r"\1***@"),
+)
 
 
 def classify(exception: BaseException | str | None, response: Any) -> Outcome:
@@ -49,10 +60,18 @@ def describe(exception: BaseException | str | None, secrets: tuple[str, ...]) ->
         secrets: values that must never be written.
     """
     kind = "" if exception is None or isinstance(exception, str) else type(exception).__name__
+    # Before lines are joined: a secret may have several.
+    message = _without(str(exception or "")[:_MOST_READ], secrets)
     # What cannot be printed could move a terminal's cursor, or turn the order of letters round.
-    printable = "".join(letter if letter.isprintable() else " " for letter in str(exception or "")[:_MOST_READ])
-    message = " ".join(printable.split())
-    for secret in secrets:
-        message = message.replace(secret, "***")
-    message = _CREDENTIALS.sub(r"\1\2***", message)
+    printable = "".join(letter if letter.isprintable() else " " for letter in message)
+    message = _without(" ".join(printable.split()), secrets)
+    for pattern, masked in _CREDENTIALS:
+        message = pattern.sub(masked, message)
     return kind, message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 1] + "…"
+
+
+def _without(text: str, secrets: tuple[str, ...]) -> str:
+    for secret in secrets:
+        for spelling in spellings(secret):
+            text = text.replace(spelling, "***")
+    return text

@@ -181,6 +181,8 @@ def test_slow_requests_in_flight_at_the_end_are_waited_for(load):
 
     assert run.outcomes() == {"ok": run.closing.started}
     assert run.closing.started > 8
+    samples = run.samples
+    assert ((samples["start_s"] + samples["response_ms"] / 1000) > run.closing.spans[-1].end_s).sum() == 8
     assert not failed_checks(run)
 
 
