@@ -25,7 +25,7 @@ _FAILED = 0.005
 
 
 def run() -> list[Figure]:
-    """Seconds and memory, the longest of three times."""
+    """Seconds and memory, the middle of three times, with the spread of all."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _write(folder)
