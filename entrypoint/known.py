@@ -39,6 +39,7 @@ class Measured:
         comparison: with whatever there was to compare with.
         base_timeline: of the base, as the measurement's is of the candidate.
         base_problem: why there was no base to compare with, where one was wanted.
+        fell_back: whether the candidate was measured alone instead.
     """
 
     measurement: Measurement
@@ -50,6 +51,7 @@ class Measured:
     stretches: tuple[Stretch, ...] = ()
     base_timeline: tuple[tuple[float | None, ...], ...] = ()
     base_problem: str = ""
+    fell_back: bool = False
 
 
 @contextmanager

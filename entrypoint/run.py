@@ -135,7 +135,7 @@ def load_and_compare(known: Known, console: Console) -> Measured:
     except BaseFailed as failed:
         problem = f"The base {known.base[:7]} could not be measured: {failed.error.what}"
         console.say(f"{problem} Measuring the candidate alone.")
-        return replace(alone(known, console), base_problem=problem)
+        return replace(alone(known, console), base_problem=problem, fell_back=True)
 
 
 def alone(known: Known, console: Console) -> Measured:
@@ -166,12 +166,13 @@ def compare_with_baseline(known: Known, measurement: Measurement) -> Comparison:
 def decide(known: Known, measured: Measured) -> Verdict:
     """The verdict of this run."""
     by_file = "found" if known.group else "other" if known.baseline and known.baseline.groups else "none"
-    beside_base = known.base and not measured.base_problem
+    # What was measured beside the base is not compared with the file.
+    beside_base = "none" if measured.base_problem else "found"
     findings = Findings(
         checks=measured.measurement.checks,
         comparison=measured.comparison,
         faults=[(fault.kind, fault.what) for fault in measured.faults],
-        baseline="found" if beside_base else by_file,
+        baseline=by_file if measured.fell_back or not known.base else beside_base,
         compare_with=known.settings.config.compare.with_,
         base_problem=measured.base_problem,
     )

@@ -1,22 +1,25 @@
 """Candidate and base, both up, taking turns; measured again with both started anew for as long as a row is in doubt."""
 
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 from entrypoint.console import Console
-from entrypoint.errors import ServiceError
+from entrypoint.errors import ServiceError, SettingsError
 from entrypoint.generation import BASE, CANDIDATE, BaseFailed, Generation, Party, live, measured, of_load
 from entrypoint.judgement.comparison import compare
-from entrypoint.judgement.looks import acquit, open_rows
+from entrypoint.judgement.looks import acquit, open_rows, undecided, unresolved
 from entrypoint.judgement.model import Comparison
 from entrypoint.judgement.paired import Paired
 from entrypoint.known import Known, Measured
 from entrypoint.measurement.generations import whole
 from entrypoint.measurement.measure import timeline_of_turns
 from entrypoint.measurement.model import Measurement
-from entrypoint.measurement.pairs import Pairs, joined, read_pairs
+from entrypoint.measurement.pairs import Pairs, joined, read_pairs, troubles
 from entrypoint.measurement.stages import worst
 from entrypoint.report.result import Look, Stretch
 from entrypoint.service import base
@@ -36,6 +39,12 @@ class _Course:
     looks: list[Look] = field(default_factory=list)
     comparison: Comparison | None = None
 
+    @property
+    def compared(self) -> Comparison:
+        """The comparison, once there was a look."""
+        assert self.comparison is not None
+        return self.comparison
+
 
 def base_of(settings: Settings) -> str:
     """The commit that the candidate is compared with.
@@ -44,13 +53,21 @@ def base_of(settings: Settings) -> str:
         SettingsError: if it cannot be told, or is not in this checkout.
     """
     runner = settings.runner
-    return base.find_base(
+    found = base.find_base(
         settings.root,
         settings.config.compare.base_ref,
         settings.environment,
         merge_group_base=runner.merge_group_base,
         event_base=runner.base_sha,
+        event_head=runner.head_sha,
     )
+    if base.is_head(settings.root, found, settings.environment):
+        raise SettingsError(
+            f"The base {found[:12]} is the commit that is checked out, so there is nothing to compare.",
+            cause="`base-ref` names the branch that this is the head of, or the branch has no commit of its own yet.",
+            remedy="Give an older commit as `base-ref`, such as `HEAD~1`. `self-test` compares a service with itself.",
+        )
+    return found
 
 
 def beside(known: Known, console: Console) -> Measured:
@@ -61,9 +78,9 @@ def beside(known: Known, console: Console) -> Measured:
     """
     settings = known.settings
     with ExitStack() as stack:
-        private = stack.enter_context(TemporaryDirectory(prefix="ml-loadtest-", dir=settings.runner.temp))
+        private = stack.enter_context(_private_folder(settings.runner.temp))
         try:
-            base_root = stack.enter_context(_checkout(known, Path(private)))
+            base_root = stack.enter_context(_checkout(known, private))
         except ServiceError as error:
             raise BaseFailed(error) from error
         service = settings.config.service
@@ -73,6 +90,16 @@ def beside(known: Known, console: Console) -> Measured:
             Party(name=BASE, service=moved, root=base_root),
         )
         return look_again(known, parties, console)
+
+
+@contextmanager
+def _private_folder(parent: Path | None) -> Iterator[Path]:
+    """A folder that is removed as far as may be: what a container wrote into it as root must not cost the result."""
+    folder = Path(mkdtemp(prefix="ml-loadtest-", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _checkout(known: Known, private: Path) -> AbstractContextManager[Path]:
@@ -91,31 +118,57 @@ def _checkout(known: Known, private: Path) -> AbstractContextManager[Path]:
 def look_again(known: Known, parties: tuple[Party, Party], console: Console) -> Measured:
     """Measure two services in turns, for as many looks as the rows need; the candidate first."""
     most = known.settings.config.compare.max_looks
-    course = _Course()
+    course, problem = _Course(), ""
+    faults: tuple[Fault, ...] = ()
     for look in range(1, most + 1):
-        generation = live(known, parties, console, look)
+        began = time.monotonic()
+        try:
+            generation = live(known, parties, console, look)
+        except BaseFailed as failed:
+            if look == 1:
+                raise
+            problem = f"The base could not be started again: {failed.error.what}"
+            course.comparison = undecided(course.compared, "the base could not be started for another look")
+            break
         _add(course, known, generation)
-        fell = _fell(generation)
-        comparison = _compare(known, course) if not fell else _limits_alone(known, course)
-        left = open_rows(comparison, look, most)
-        course.comparison = comparison
-        course.looks.append(Look(look=look, measured_s=course.measurements[-1].window_s, unresolved=len(left)))
-        faults = _faults(course, generation)
-        if fell or faults or not left or not course.measurements[-1].valid:
+        faults, problem = _blame(course, generation)
+        course.comparison = _limits_alone(known, course) if problem else _compare(known, course)
+        course.looks.append(_look(course, look))
+        left = open_rows(course.comparison, look, most)
+        if problem or faults or not left or not course.measurements[-1].valid:
+            break
+        if _left_s(known) < time.monotonic() - began:
+            course.comparison = undecided(course.comparison, "there was no time for another look; raise `timeout`")
             break
         rows = "1 figure is" if len(left) == 1 else f"{len(left)} figures are"
         console.say(f"look {look} of at most {most}: {rows} not decided, so both services are started anew")
-    course_of = [timeline_of_turns(generation.folder, generation.closing, target) for target in (0, 1)]
+    return _all(course, faults, problem)
+
+
+def _left_s(known: Known) -> float:
+    """How much of the whole run's time is left."""
+    return known.settings.config.policy.timeout_s - (time.monotonic() - known.began)
+
+
+def _look(course: _Course, look: int) -> Look:
+    measured_s = sum(one.window_s for one in course.measurements)
+    return Look(look=look, measured_s=measured_s, unresolved=unresolved(course.compared))
+
+
+def _all(course: _Course, faults: tuple[Fault, ...], problem: str) -> Measured:
+    """What all looks gave; the course of time is the last one's."""
+    last = course.generations[-1]
+    timelines = [timeline_of_turns(last.folder, last.closing, target) for target in (0, 1)]
     return Measured(
-        measurement=_whole(course).model_copy(update={"timeline": course_of[0]}),
-        comparison=comparison,
+        measurement=_whole(course).model_copy(update={"timeline": timelines[0]}),
+        comparison=course.compared,
         faults=faults,
-        facts=generation.facts,
-        usage=generation.usage,
+        facts=last.facts,
+        usage=last.usage,
         looks=tuple(course.looks),
-        stretches=stretches(generation),
-        base_timeline=course_of[1],
-        base_problem=fell,
+        stretches=stretches(last),
+        base_timeline=timelines[1],
+        base_problem=problem,
     )
 
 
@@ -162,15 +215,17 @@ def _uncoupled(measurement: Measurement) -> tuple[str, ...]:
     )
 
 
-def _fell(generation: Generation) -> str:
-    """What happened to the base while it was measured, "" if nothing did."""
-    found = generation.faults[BASE]
-    return f"The base failed while it was measured: {found[0].what}." if found else ""
-
-
-def _faults(course: _Course, generation: Generation) -> tuple[Fault, ...]:
-    of_service = generation.faults[CANDIDATE]
-    return of_service + of_load(generation.closing, generation.recording.plan, course.measurements[-1])
+def _blame(course: _Course, generation: Generation) -> tuple[tuple[Fault, ...], str]:
+    """What happened to the candidate, and what happened to the base, "" if nothing did: each answers for itself alone."""
+    closing, plan = generation.closing, generation.recording.plan
+    ours, theirs = troubles(generation.folder)
+    set_up_is_theirs = bool(closing.fault and theirs.set_up and not ours.set_up)
+    own = replace(closing, unfinished=ours.unfinished, fault="" if set_up_is_theirs else closing.fault)
+    faults = generation.faults[CANDIDATE] + of_load(own, plan, course.measurements[-1])
+    others = replace(closing, unfinished=theirs.unfinished, fault=closing.fault if set_up_is_theirs else "")
+    # That requests of before the window hung is known of the candidate alone.
+    of_base = generation.faults[BASE] + of_load(others, plan, course.measurements[-1].model_copy(update={"hanging": 0}))
+    return faults, f"The base failed while it was measured: {of_base[0].what.rstrip('.')}." if of_base else ""
 
 
 def stretches(generation: Generation) -> tuple[Stretch, ...]:

@@ -60,7 +60,7 @@ def _acceptable(result: Result, even_if_slower: bool) -> Measurement:
             remedy="Measure again; an invalid run says nothing about the service.",
             exit_code=ExitCode.NOTHING_ASSERTED,
         )
-    if result.compared.with_ == CompareWith.BASE:
+    if result.compared.with_ == CompareWith.BASE and result.base_timeline:
         raise LoadTestError(
             "A side by side run cannot become a baseline: it had another service beside it.",
             remedy="Measure with `--compare-with none`, or calibrate with `ml-loadtest calibrate`.",

@@ -1,7 +1,7 @@
 """Candidate against baseline, row by row. Pure."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from entrypoint.judgement.model import Change, Comparison, Status
 from entrypoint.judgement.reference import Against, Reference
@@ -191,7 +191,7 @@ def _against_baseline(row: _Row, alpha: float, forced: Status | None = None) -> 
     if row.reference is None or found is None:
         return _change(row, forced or _without_baseline(row), note=_lack(row))
     status = forced or (_status(row.rule, found) if row.rule.gate else Status.REPORTED)
-    by_order = forced is None and row.rule.gate and abs(found.order_z) > _ORDER_Z
+    by_order = forced is None and row.rule.gate and _order_decides(row.rule, found)
     if by_order:
         status = Status.UNRESOLVED
     note = "who has the first turn matters more than chance explains" if by_order else ""
@@ -202,6 +202,14 @@ def _against_baseline(row: _Row, alpha: float, forced: Status | None = None) -> 
     return change.model_copy(
         update=row.reference.to_tell(row.endpoint, metric, worse, row.rule.log_threshold, alpha),
     )
+
+
+def _order_decides(rule: Rule, found: Against) -> bool:
+    """Whether who has the first turn matters beyond chance, and so much that the row would be judged otherwise without it."""
+    if found.order is None or abs(found.order_z) <= _ORDER_Z:
+        return False
+    shifted = (replace(found, estimate=found.estimate + by) for by in (found.order, -found.order))
+    return any(_status(rule, other) is not _status(rule, found) for other in shifted)
 
 
 def _lack(row: _Row) -> str:
@@ -244,6 +252,8 @@ def _status(rule: Rule, found: Against) -> Status:
 
 
 def _ratio(log: float) -> float:
+    if log == -math.inf:
+        return -1.0
     return math.expm1(min(log, 700.0)) if not math.isinf(log) else math.copysign(math.inf, log)
 
 

@@ -44,6 +44,21 @@ def open_rows(comparison: Comparison, look: int, most: int) -> list[Change]:
     ]
 
 
+def undecided(comparison: Comparison, why: str) -> Comparison:
+    """The rows after an early look that had to be the last one: it may acquit, and accuses nobody.
+
+    Args:
+        why: there was no other look.
+    """
+    rows = [
+        change.model_copy(update={"status": Status.UNRESOLVED, "note": why})
+        if change.status is Status.REGRESSED
+        else change
+        for change in comparison.changes
+    ]
+    return comparison.model_copy(update={"changes": tuple(rows)})
+
+
 def unresolved(comparison: Comparison) -> int:
     """How many gated rows are in doubt."""
     return sum(change.status is Status.UNRESOLVED and change.gated for change in comparison.changes)

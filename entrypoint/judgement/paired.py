@@ -56,15 +56,17 @@ class Paired:
 
     def judges(self, endpoint: str, metric: Metric) -> bool:
         """Whether the base has the figure, in enough pairs."""
-        return len(self._pairs) >= FEWEST_PAIRS and metric.key in self._logs(endpoint)
+        return self._count(endpoint) >= FEWEST_PAIRS and metric.key in self._logs(endpoint)
 
     def lacks(self, endpoint: str, metric: Metric, /) -> str:
         """Why the base has no such figure."""
-        requests = self.counts(endpoint)[1]
+        failures, requests = self.counts(endpoint)
         if not requests:
             return ""
-        if len(self._pairs) < FEWEST_PAIRS:
-            return f"{len(self._pairs)} of the {FEWEST_PAIRS} pairs of turns it needs"
+        if failures == requests:
+            return "every request to the base failed"
+        if self._count(endpoint) < FEWEST_PAIRS:
+            return f"{self._count(endpoint)} of the {FEWEST_PAIRS} pairs of turns it needs"
         return f"the base had {requests} of the {metric.minimum} requests it needs"
 
     def hold(self, endpoint: str, metric: Metric, value: float, alpha: float) -> Against | None:
@@ -79,10 +81,10 @@ class Paired:
         estimate = _difference(_log(value), logs.base)
         drawn = logs.ratio_drawn if logs.ratio_drawn is not None else -logs.base_drawn
         error = _standard_error(drawn, estimate)
-        df = len(self._pairs) - 1
+        df = self._count(endpoint) - 1
         half = t_quantile(1 - alpha, df) * error
         return Against(
-            baseline=math.exp(logs.base) if math.isfinite(logs.base) else math.inf,
+            baseline=math.exp(logs.base) if logs.base < math.inf else math.inf,
             estimate=estimate,
             half=half,
             resolution=half + t_quantile(POWER, df) * error,
@@ -127,8 +129,17 @@ class Paired:
         """All figures of an endpoint that the base has enough requests for; resampled once, when it is first asked for."""
         if endpoint not in self._known:
             sides = self._pairs.endpoints.get(endpoint)
-            self._known[endpoint] = self._resample(*sides) if sides and len(self._pairs) >= FEWEST_PAIRS else {}
+            usable = sides is not None and sides[BASE].failures < len(sides[BASE].rows)
+            self._known[endpoint] = self._resample(*sides) if sides and usable else {}
         return self._known[endpoint]
+
+    def _count(self, endpoint: str) -> int:
+        """How many pairs say anything of an endpoint: those in which the base was asked, and the candidate if it ever was."""
+        sides = self._pairs.endpoints.get(endpoint)
+        if sides is None:
+            return 0
+        asked = [set(side.pair.tolist()) for side in sides if len(side.rows)]
+        return len(set.intersection(*asked)) if asked else 0
 
     def _resample(self, candidate: Side, base: Side) -> dict[str, _Logs]:
         metrics = [metric for metric in METRICS.values() if metric.unit != "%" and metric.minimum <= len(base.rows)]
@@ -165,8 +176,8 @@ class Paired:
 
 
 def _drawn(side: Side, metrics: list[Metric], draws: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
-    """Logarithm of each figure in each resample, shape (B,); infinite in one without any request."""
-    logs = {metric.key: np.full(len(draws), math.inf) for metric in metrics}
+    """Logarithm of each figure in each resample, shape (B,); NaN in one without any request."""
+    logs = {metric.key: np.full(len(draws), math.nan) for metric in metrics}
     for number, times in enumerate(draws):
         samples = side.drawn(times)
         if len(samples.rows):

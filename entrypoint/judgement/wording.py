@@ -76,7 +76,7 @@ def sentence(change: Change) -> str:  # noqa: PLR0911 (one for each kind of row)
         case Status.UNRESOLVED if change.interval:
             was = figure(change.baseline, change.unit)
             seen = f"this run could only have seen a change of {percent(change.resolution)}"
-            return f"{what} went from {was} to {now} ({percent(change.change)}, {interval(change)}); {seen}."
+            return f"{what} went from {was} to {now} ({percent(change.change)}, {interval(change)}); {seen}{_because(change)}."
         case Status.MISSING | Status.UNRESOLVED | Status.TOO_FEW | Status.NEW:
             return f"{what}: {change.note or change.status.value}."
     return f"{what} is {now}."

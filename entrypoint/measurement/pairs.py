@@ -140,3 +140,30 @@ def _join(sides: Sequence[Side], starts: Sequence[int]) -> Side:
         else slice(0)
     )
     return Side(rows[order], pair[order], np.concatenate([side.window_s for side in sides]))
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What went wrong on one target outside of what shares of failed requests tell.
+
+    Attributes:
+        set_up: failed requests of users that were starting.
+        unfinished: requests without an answer when the drain was over.
+    """
+
+    set_up: int
+    unfinished: int
+
+
+def troubles(folder: Path) -> tuple[Trouble, Trouble]:
+    """The candidate's and the base's, from the samples of one generation."""
+    rows, _ = read_rows(folder)
+    return _trouble(rows[rows["target"] == CANDIDATE]), _trouble(rows[rows["target"] == BASE])
+
+
+def _trouble(rows: NDArray[np.void]) -> Trouble:
+    failed = IS_FAILURE[rows["outcome"]]
+    return Trouble(
+        set_up=int((failed & (rows["segment"] == contract.SET_UP)).sum()),
+        unfinished=int((rows["outcome"] == contract.Outcome.UNFINISHED).sum()),
+    )

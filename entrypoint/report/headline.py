@@ -215,7 +215,7 @@ def accepting(result: Result) -> tuple[str, str]:
     accept = f"{fetch}ml-loadtest accept --from results"
     folder = "" if fetch else ", with the run's folder at `results`,"
     how = f"run this in your clone{folder} and commit the baseline for review:"
-    if result.measurement is None or result.compared.with_ == CompareWith.BASE:
+    if result.measurement is None or (result.compared.with_ == CompareWith.BASE and result.base_timeline):
         return "", ""  # side by side, what is merged is the next one's base
     match result.verdict:
         case Outcome.INVALID | Outcome.LIMIT_EXCEEDED:

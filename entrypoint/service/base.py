@@ -47,7 +47,13 @@ class _Git:
 
 
 def find_base(
-    root: Path, base_ref: str, environment: Mapping[str, str], *, merge_group_base: str = "", event_base: str = ""
+    root: Path,
+    base_ref: str,
+    environment: Mapping[str, str],
+    *,
+    merge_group_base: str = "",
+    event_base: str = "",
+    event_head: str = "",
 ) -> str:
     """The full id of the commit that HEAD is compared with; it exists here.
 
@@ -55,7 +61,7 @@ def find_base(
         root: a folder of the checkout.
         base_ref: commit or branch that the user named, or "".
         environment: the environment of git.
-        merge_group_base, event_base: what the event of a merge queue or a pull request names, or "".
+        merge_group_base, event_base, event_head: what the event of a merge queue or a pull request names, or "".
 
     Raises:
         SettingsError: it cannot be told, or is not here.
@@ -67,6 +73,9 @@ def find_base(
         return git.line("merge-base", "HEAD", commit) or commit
     if merge_group_base:
         return _existing(git, merge_group_base, "The merge queue's base")
+    if event_base and event_head and git.line("rev-parse", "HEAD") == event_head:
+        # The head itself was checked out; that it is a merge of something says nothing of the pull request's base.
+        return _common(git, _existing(git, event_base, "The pull request's base"))
     if len(parents := _parents(git)) > 1:
         return _existing(git, parents[0], "The first parent of the merge commit HEAD")
     if event_base:
@@ -76,6 +85,13 @@ def find_base(
         cause="HEAD is no merge commit, and this is no job of a pull request or merge queue.",
         remedy=f"Give `base-ref`, such as `origin/main`. {_FETCH}",
     )
+
+
+def is_head(root: Path, commit: str, environment: Mapping[str, str]) -> bool:
+    """Whether the checkout is this very commit, without a change to any of its files."""
+    git = _at_top(root, environment)
+    changed = git.run("status", "--porcelain", "--untracked-files=no")
+    return git.line("rev-parse", "HEAD") == commit and changed.succeeded and not changed.out.strip()
 
 
 def _at_top(root: Path, environment: Mapping[str, str]) -> _Git:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from entrypoint.judgement.looks import acquit, hopeless, open_rows
+from entrypoint.judgement.looks import acquit, hopeless, open_rows, undecided, unresolved
 from entrypoint.judgement.model import Change, Comparison, Status
 
 
@@ -71,3 +71,13 @@ def test_a_limit_that_all_looks_together_exceed_is_not_hidden_by_an_earlier_look
     first, second = comparison(row(Status.UNCHANGED)), comparison(row(Status.OVER_LIMIT))
 
     assert acquit(first, second).changes == second.changes
+
+
+def test_an_early_look_that_had_to_be_the_last_accuses_nobody():
+    looked = comparison(row(Status.REGRESSED, change=0.3), row(Status.UNCHANGED, metric="p95"))
+
+    left = undecided(looked, "there was no time for another look")
+
+    assert [change.status for change in left.changes] == [Status.UNRESOLVED, Status.UNCHANGED]
+    assert left.changes[0].note == "there was no time for another look"
+    assert unresolved(left) == 1

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entrypoint.judgement.model import Status
-from entrypoint.judgement.paired import FEWEST_PAIRS, Paired
-from entrypoint.measurement.metrics import METRICS, nearest_rank
+from entrypoint.judgement.paired import FEWEST_PAIRS
+from entrypoint.measurement.metrics import nearest_rank
 
-from .pairing import judged, noisy, pairs_of, side
+from .pairing import judged, noisy, side
 
 TIGHT = {"endpoint": "*", "p50": {"max-increase": "5%"}, "p95": {"max-increase": "5%"}}
 
@@ -148,15 +148,46 @@ def test_who_begins_is_estimated_and_a_large_effect_resolves_nothing():
     assert abs(one(side(times), side(times))["GET /", "p50"].order_effect) < 1e-9
 
 
-def test_an_order_effect_beyond_three_standard_errors_is_not_believed():
-    times, begins = noisy(spread=0.01), np.arange(45) % 4 % 3 == 0
-    ours, theirs = times * np.where(begins, 0.97, 1.3)[:, None], times * np.where(begins, 1.0, 1.0)[:, None]
-    pairs = pairs_of({"GET /": (side(ours), side(theirs))})
-    found = Paired(pairs).hold("GET /", METRICS["p50"], float(np.median(ours)), 0.01)
+def ordered(by_candidate, by_base):
+    """Rows of a service that is so many times as slow in the turns it begins, and in the others."""
+    times, begins = noisy(spread=0.3, base_ms=100.0), np.arange(45) % 4 % 3 == 0
+    return one(side(times * np.where(begins, by_candidate, by_base)[:, None]), side(times), TIGHT)["GET /", "p50"]
 
-    rows = one(side(ours), side(theirs), TIGHT)
 
-    assert (abs(found.order_z) > 3) == ("first turn" in rows["GET /", "p50"].note)
+def test_an_order_effect_that_would_change_the_judgement_resolves_nothing():
+    """Slower on the whole, but hardly in the turns that the candidate begins."""
+    row = ordered(1.02, 1.14)
+
+    assert row.status is Status.UNRESOLVED
+    assert "first turn" in row.note
+    assert row.order_effect < -0.03
+
+
+def test_an_order_effect_does_not_excuse_who_is_slower_in_any_order():
+    row = ordered(1.8, 2.2)
+
+    assert row.order_effect < -0.05
+    assert row.status is Status.REGRESSED
+
+
+def test_an_endpoint_that_the_base_never_answered_is_no_improvement():
+    times = noisy()
+    rows = one(side(times), side(times, range(1800)))
+
+    assert rows["GET /", "p50"].status is Status.TOO_FEW
+    assert rows["GET /", "p50"].note == "every request to the base failed"
+
+
+def test_only_pairs_in_which_both_were_asked_count():
+    """All requests of an endpoint in three of 45 pairs: three pieces of luck, not 45."""
+    times = noisy(pairs=3, each=200)
+    few = side(times, pairs=45)
+    usual = (side(noisy()), side(noisy()))
+
+    rows, _ = judged({"GET /": usual, "GET /burst": (few, few)})
+
+    assert rows["GET /burst", "p50"].status is Status.TOO_FEW
+    assert rows["GET /burst", "p50"].note == "3 of the 12 pairs of turns it needs"
 
 
 @settings(max_examples=15, deadline=None)
