@@ -51,12 +51,10 @@ class Pairs:
     Attributes:
         endpoints: for each, its candidate's and its base's side; either may be empty.
         candidate_first: whether the candidate had the first turn, shape (pairs,).
-        generation: of each pair, shape (pairs,), from 0 on.
     """
 
     endpoints: dict[str, tuple[Side, Side]]
     candidate_first: NDArray[np.bool_]
-    generation: NDArray[np.intp]
 
     def __len__(self) -> int:
         return len(self.candidate_first)
@@ -91,7 +89,6 @@ def read_pairs(folder: Path, closing: contract.Closing) -> Pairs:
             for endpoint in sorted(present, key=lambda endpoint: names[endpoint])
         },
         candidate_first=np.array(first, dtype=bool),
-        generation=np.zeros(len(whole), dtype=np.intp),
     )
 
 
@@ -118,7 +115,6 @@ def joined(generations: Sequence[Pairs]) -> Pairs:
             for name in names
         },
         candidate_first=np.concatenate([pairs.candidate_first for pairs in generations]),
-        generation=np.repeat(np.arange(len(generations)), counts),
     )
 
 

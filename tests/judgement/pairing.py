@@ -30,7 +30,7 @@ def pairs_of(endpoints):
     """Pairs from {endpoint: (candidate's side, base's side)}; who begins alternates."""
     count = len(next(iter(endpoints.values()))[0].window_s)
     first = np.arange(count) % 4 % 3 == 0
-    return Pairs(endpoints=endpoints, candidate_first=first, generation=np.zeros(count, np.intp))
+    return Pairs(endpoints=endpoints, candidate_first=first)
 
 
 def noisy(pairs=45, each=40, seed=1, base_ms=10.0, spread=0.25):
