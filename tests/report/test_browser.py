@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -281,7 +282,11 @@ def test_paper_is_light_and_has_every_chart(opened) -> None:
     expect(page.page.locator(".canvas svg text").first).to_have_attribute("fill", light_ink)
     assert not page.page.locator(".bar").is_visible()
     page.page.set_viewport_size({"width": 720, "height": 1000})
-    assert page.page.evaluate("document.documentElement.scrollWidth") <= 720
+    # Charts follow the page's width a moment later.
+    until = time.monotonic() + 10
+    while page.page.evaluate("document.documentElement.scrollWidth") > 720:
+        assert time.monotonic() < until
+        time.sleep(0.05)
     page.page.emulate_media(media="screen")
     page.page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(15, 19, 24)"
