@@ -86,7 +86,7 @@ def ml_loadtest(project, *arguments, **more):
         env=environment(project, **more),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr

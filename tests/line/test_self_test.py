@@ -6,7 +6,7 @@ import pytest
 
 from tests.line.test_run import ml_loadtest, nothing_left, project  # noqa: F401 (a fixture)
 
-QUICK = ("--runs", "1", "--duration", "16s", "--max-looks", "1")
+QUICK = ("--runs", "1", "--duration", "13s", "--max-looks", "1")
 
 
 def test_the_gate_is_quiet_on_no_change_and_sees_twice_the_threshold(project):  # noqa: F811
