@@ -93,21 +93,32 @@ def _try(settings: Settings, console: Console, name: str, delay_ms: float, endpo
     """One comparison of the service with itself; its results lie in a folder of its own."""
     console.say(f"self-test: {name}")
     place = dataclasses.replace(settings, out=settings.out / f"self-test-{name}", run_id=f"{settings.run_id}-{name}")
-    known = prepare(_comparing(place, CompareWith.NONE))  # no base commit is looked for
-    known = dataclasses.replace(known, settings=place, base=known.commit or "itself")
     service, root = settings.config.service, settings.root
     parties = (
         Party(name=CANDIDATE, service=service, root=root, front=partial(delayed, delay_s=delay_ms / 1000)),
         Party(name=BASE, service=service, root=root, front=partial(delayed, delay_s=0.0)),
     )
-    measured = look_again(known, parties, console)
-    result = conclude(known, decide(known, measured), measured)
-    save(result, place.out)
+    result = compare_parties(place, parties, console)
     _refuse_worthless(result, name)
     accused = [change for change in result.changes if change.status is Status.REGRESSED]
     for change in accused:
         console.say(f"  accused: {sentence(change)}")
     return _Trial(result, bool(accused), any(_is_planted(change, endpoint) for change in accused))
+
+
+def compare_parties(settings: Settings, parties: tuple[Party, Party], console: Console) -> Result:
+    """Two services side by side that are not two commits; the results are saved where the settings say.
+
+    Args:
+        settings: with `compare.with: base`.
+        parties: the candidate first.
+    """
+    known = prepare(_comparing(settings, CompareWith.NONE))  # no base commit is looked for
+    known = dataclasses.replace(known, settings=settings, base=known.commit or "itself")
+    measured = look_again(known, parties, console)
+    result = conclude(known, decide(known, measured), measured)
+    save(result, settings.out)
+    return result
 
 
 def _is_planted(change: Change, endpoint: str) -> bool:

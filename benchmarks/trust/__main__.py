@@ -1,0 +1,43 @@
+"""python -m benchmarks.trust: how often the gate is wrong, measured.
+
+`run` makes the comparisons of a campaign until its budget is spent; the same command goes on later. `table` judges what it kept,
+again from the raw samples, by this product's rules and by those of others.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.trust import campaign
+from benchmarks.trust.table import tables
+from benchmarks.trust.trials import read_trials
+from entrypoint.console import Console
+from entrypoint.settings.quantities import parse_duration
+
+
+def main() -> int:
+    """0 whatever the figures are: they are counts, not tests."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.trust", description=__doc__)
+    parser.add_argument("do", choices=("run", "table"))
+    parser.add_argument("--campaign", type=Path, default=Path("results-trust"), help="folder that keeps every sample")
+    parser.add_argument(
+        "--budget", type=parse_duration, default=parse_duration("3h"), help="no comparison begins later"
+    )
+    parser.add_argument(
+        "--duration", type=parse_duration, default=parse_duration("60s"), help="of each target and look"
+    )
+    options = parser.parse_args()
+    console = Console(sys.stderr, lambda text: print(text, file=sys.stderr, flush=True))
+    if options.do == "run":
+        least, most = (seconds / 3600 for seconds in campaign.estimate_s(options.duration))
+        console.say(
+            f"a whole campaign takes {least:.1f} to {most:.1f} hours; this part of it {options.budget / 3600:.1f}"
+        )
+        campaign.carry_on(options.campaign.absolute(), console, duration_s=options.duration, budget_s=options.budget)
+    print(f"{machine.describe()}\n\n{tables(read_trials(options.campaign))}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

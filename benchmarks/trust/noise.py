@@ -1,0 +1,32 @@
+"""A process that uses all the CPU it gets, and comes and goes: the neighbour that a shared runner has."""
+
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_SPIN = "while True: pass"
+# Seconds that it stays, and that it is away: present for about a fifth of the time.
+_STAYS_S, _AWAY_S = (1.0, 8.0), (5.0, 30.0)
+
+
+@contextmanager
+def coming_and_going(seed: int) -> Iterator[None]:
+    """The neighbour, for as long as the block takes; the same visits for the same seed."""
+    over = threading.Event()
+    thread = threading.Thread(target=_visit, args=(random.Random(seed), over))
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _visit(chance: random.Random, over: threading.Event) -> None:
+    while not over.wait(chance.uniform(*_AWAY_S)):
+        with subprocess.Popen([sys.executable, "-c", _SPIN]) as hog:
+            over.wait(chance.uniform(*_STAYS_S))
+            hog.kill()
