@@ -36,6 +36,21 @@ class SettingsCommand(click.Command):
 
 
 @cache
+class _Duration(click.ParamType[float]):
+    """Seconds of a duration such as 15m."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 (click's)
+        """Parse it, or say what was expected."""
+        from entrypoint.settings.quantities import parse_duration
+
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def _setting_flags() -> tuple[click.Option, ...]:
     from entrypoint.settings.keys import all_keys
 
@@ -142,7 +157,14 @@ def calibrate(config: str | None, out: str, runs: int, replace: bool, **flags: s
 @_with_config
 @_with_out
 @click.option("--runs", default=2, show_default=True, type=click.IntRange(1, 300), help="How often each case is tried.")
-def self_test(config: str | None, out: str, runs: int, **flags: str | None) -> int:
+@click.option(
+    "--within",
+    default="15m",
+    show_default=True,
+    type=_Duration(),
+    help="Time for all of it: comparisons take fewer looks to keep to it.",
+)
+def self_test(config: str | None, out: str, runs: int, within: float, **flags: str | None) -> int:
     """Prove on this service that the gate stays quiet on no change and fires on a planted one."""
     from entrypoint.commands.self_test import self_test as prove
     from entrypoint.interruption import interruptible
@@ -150,7 +172,7 @@ def self_test(config: str | None, out: str, runs: int, **flags: str | None) -> i
     settings = _read(flags, config, out)
     _, workflow = _workflow(settings.runner)
     with interruptible(settings.config.policy.timeout_s * (2 * runs + 1)):
-        proven = prove(settings, _console(workflow), runs=runs)
+        proven = prove(settings, _console(workflow), runs=runs, within_s=within)
     return ExitCode.OK if proven else ExitCode.REGRESSION
 
 

@@ -5,6 +5,8 @@ none, one at the threshold, or one of twice that.
 """
 
 import dataclasses
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -48,8 +50,46 @@ class _Plant:
     delay_ms: float
 
 
-def self_test(settings: Settings, console: Console, *, runs: int) -> bool:
+class Pace:
+    """How many looks each comparison may take, so that all of them fit into the time.
+
+    Args:
+        within_s: time for all comparisons.
+        comparisons: how many there are.
+        most: looks that the settings allow.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self, within_s: float, comparisons: int, most: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock, self._ends = clock, clock() + within_s
+        self._left, self._most = comparisons, most
+        self._looks = 0
+        self._began = clock()
+
+    def looks(self) -> int:
+        """For the next comparison: as many as the settings allow, until it is known how long one takes; never none."""
+        if not self._looks:
+            return self._most
+        now = self._clock()
+        look_s = (now - self._began) / self._looks
+        return max(1, min(self._most, int((self._ends - now) / (self._left * look_s))))
+
+    def took(self, looks: int) -> None:
+        """A comparison is over, after so many looks."""
+        self._looks += looks
+        self._left -= 1
+
+
+def self_test(settings: Settings, console: Console, *, runs: int, within_s: float) -> bool:
     """Compare the service with itself, `runs` times as it is, and as often with a delay of twice the threshold; once at it.
+
+    Args:
+        settings: whatever they compare with.
+        console: hears how it goes.
+        runs: how often each case is tried.
+        within_s: comparisons take fewer looks than the settings allow where all of them would take longer than this.
 
     Returns:
         whether no unchanged run was accused, and every planted change was.
@@ -59,18 +99,26 @@ def self_test(settings: Settings, console: Console, *, runs: int) -> bool:
         LoadError: if a run is invalid, or no p50 is judged, so that nothing could be proven.
     """
     settings = _beside_itself(settings)
-    unchanged = [_try(settings, console, f"unchanged-{number}", 0.0) for number in range(1, runs + 1)]
+    bench = _Bench(settings, console, Pace(within_s, 2 * runs + 1, settings.config.compare.max_looks))
+    unchanged = [_try(bench, f"unchanged-{number}", 0.0) for number in range(1, runs + 1)]
     plant = _plant(unchanged[0].result)
     console.say(f"planting delays: {plant.delay_ms:.2f} ms is what the threshold of p50 of {plant.endpoint} allows")
-    twice = [
-        _try(settings, console, f"twice-{number}", 2 * plant.delay_ms, plant.endpoint) for number in range(1, runs + 1)
-    ]
-    at = [_try(settings, console, "at-the-threshold", plant.delay_ms, plant.endpoint)]
+    twice = [_try(bench, f"twice-{number}", 2 * plant.delay_ms, plant.endpoint) for number in range(1, runs + 1)]
+    at = [_try(bench, "at-the-threshold", plant.delay_ms, plant.endpoint)]
     alarms, found = sum(trial.any_row for trial in unchanged), sum(trial.planted_row for trial in twice)
     console.say(f"unchanged: {_of(alarms, runs)} accused")
     console.say(f"twice the threshold ({2 * plant.delay_ms:.2f} ms): {_of(found, runs)} found")
     console.say(f"at the threshold: {_of(sum(trial.planted_row for trial in at), 1)} found; about half are, by design")
     return alarms == 0 and found == runs
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What all comparisons share."""
+
+    settings: Settings
+    console: Console
+    pace: Pace
 
 
 def _beside_itself(settings: Settings) -> Settings:
@@ -84,21 +132,28 @@ def _beside_itself(settings: Settings) -> Settings:
     return beside
 
 
-def _comparing(settings: Settings, with_: CompareWith) -> Settings:
-    compare = settings.config.compare.model_copy(update={"with_": with_})
+def _comparing(settings: Settings, with_: CompareWith, **more: int) -> Settings:
+    compare = settings.config.compare.model_copy(update={"with_": with_, **more})
     return dataclasses.replace(settings, config=settings.config.model_copy(update={"compare": compare}))
 
 
-def _try(settings: Settings, console: Console, name: str, delay_ms: float, endpoint: str = "") -> _Trial:
+def _try(bench: _Bench, name: str, delay_ms: float, endpoint: str = "") -> _Trial:
     """One comparison of the service with itself; its results lie in a folder of its own."""
-    console.say(f"self-test: {name}")
-    place = dataclasses.replace(settings, out=settings.out / f"self-test-{name}", run_id=f"{settings.run_id}-{name}")
+    settings, console, looks = bench.settings, bench.console, bench.pace.looks()
+    fewer = f", at most {looks} looks" if looks < settings.config.compare.max_looks else ""
+    console.say(f"self-test: {name}{fewer}")
+    place = dataclasses.replace(
+        _comparing(settings, CompareWith.BASE, max_looks=looks),
+        out=settings.out / f"self-test-{name}",
+        run_id=f"{settings.run_id}-{name}",
+    )
     service, root = settings.config.service, settings.root
     parties = (
         Party(name=CANDIDATE, service=service, root=root, front=partial(delayed, delay_s=delay_ms / 1000)),
         Party(name=BASE, service=service, root=root, front=partial(delayed, delay_s=0.0)),
     )
     result = compare_parties(place, parties, console)
+    bench.pace.took(len(result.looks))
     _refuse_worthless(result, name)
     accused = [change for change in result.changes if change.status is Status.REGRESSED]
     for change in accused:

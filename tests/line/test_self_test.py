@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from entrypoint.commands.self_test import Pace
 from tests.line.test_run import ml_loadtest, nothing_left, project  # noqa: F401 (a fixture)
 
 QUICK = ("--runs", "1", "--duration", "13s", "--max-looks", "1")
@@ -23,6 +24,41 @@ def test_the_gate_is_quiet_on_no_change_and_sees_twice_the_threshold(project):  
     assert row["change"] == pytest.approx(0.20, abs=0.08)
     assert twice["compared"]["with_"] == "base"
     assert nothing_left(project)
+
+
+class TestPace:
+    def pace(self, within_s: float, comparisons: int = 5) -> tuple[Pace, list[float]]:
+        now = [0.0]
+        return Pace(within_s, comparisons, 3, lambda: now[0]), now
+
+    def test_nothing_is_known_before_the_first_comparison(self) -> None:
+        pace, _ = self.pace(1.0)
+        assert pace.looks() == 3
+
+    def test_looks_are_fewer_where_the_time_asks_for_it(self) -> None:
+        pace, now = self.pace(900.0)
+        now[0] = 240.0
+        pace.took(3)  # 80 s each; four more comparisons have 165 s each
+        assert pace.looks() == 2
+
+    def test_looks_are_as_many_as_allowed_where_there_is_time(self) -> None:
+        pace, now = self.pace(9000.0)
+        now[0] = 240.0
+        pace.took(3)
+        assert pace.looks() == 3
+
+    def test_one_look_is_the_least(self) -> None:
+        pace, now = self.pace(100.0)
+        now[0] = 240.0
+        pace.took(3)
+        assert pace.looks() == 1
+
+    def test_time_that_an_acquittal_saved_is_there_for_the_others(self) -> None:
+        pace, now = self.pace(900.0)
+        for looks in (1, 1):
+            now[0] += 80.0 * looks
+            pace.took(looks)
+        assert pace.looks() == 3  # 740 s for three comparisons
 
 
 def test_a_service_that_is_already_running_cannot_stand_beside_itself(project):  # noqa: F811
