@@ -19,6 +19,7 @@ class Known:
 
     Attributes:
         base: the commit that is measured beside the candidate, "" for none.
+        edits: what the pull request did to the baseline, in a sentence; "" for nothing.
     """
 
     settings: Settings
@@ -27,6 +28,7 @@ class Known:
     group: Group | None
     commit: str
     base: str = ""
+    edits: str = ""
     timing: dict[str, float] = field(default_factory=dict)
     began: float
 

@@ -11,14 +11,15 @@ import psutil
 
 from entrypoint import __version__
 from entrypoint.baseline import provenance, runs
-from entrypoint.baseline.file import read_baseline
-from entrypoint.baseline.model import Fingerprint
+from entrypoint.baseline.file import parse_baseline, read_baseline
+from entrypoint.baseline.model import Baseline, Fingerprint
 from entrypoint.console import Console
 from entrypoint.errors import ExitCode, LoadError, LoadTestError, ServiceError, SettingsError
 from entrypoint.generation import CANDIDATE, BaseFailed, Party, live, measured, of_load
 from entrypoint.interruption import Interrupted
 from entrypoint.judgement.committed import Committed
 from entrypoint.judgement.comparison import compare
+from entrypoint.judgement.edits import describe_edits
 from entrypoint.judgement.looks import unresolved
 from entrypoint.judgement.model import Comparison, Reason, Verdict
 from entrypoint.judgement.thresholds import as_written
@@ -27,6 +28,7 @@ from entrypoint.known import Known, Measured
 from entrypoint.load import plan
 from entrypoint.measurement.model import Measurement
 from entrypoint.report.result import Compared, Environment, Look, Result, Stretch
+from entrypoint.service.base import file_of
 from entrypoint.settings.model import CompareWith
 from entrypoint.settings.plausible import refuse_impossible
 from entrypoint.settings.reading import Settings
@@ -91,10 +93,26 @@ def prepare(settings: Settings) -> Known:
         fingerprint=fingerprint,
         group=baseline.group(fingerprint) if baseline else None,
         base=base_of(settings) if with_ is CompareWith.BASE else "",
+        edits=edits_of_baseline(settings, baseline, fingerprint) if baseline else "",
         commit=provenance.commit(settings.runner, settings.root, settings.environment),
         timing={"startup": startup_s},
         began=time.monotonic() - startup_s,
     )
+
+
+def edits_of_baseline(settings: Settings, baseline: Baseline, fingerprint: Fingerprint) -> str:
+    """What the pull request did to the baseline; "" too where this checkout has no base commit to tell it by."""
+    if not (settings.runner.base_sha or settings.runner.merge_group_base):
+        return ""
+    try:
+        base = base_of(settings)
+        text = file_of(settings.root, base, settings.config.compare.baseline, settings.environment)
+        before = parse_baseline(text, "of the base") if text is not None else None
+    except SettingsError:
+        return (
+            ""  # the checkout is a single commit, or the base's file is damaged: the pull request's own is what counts
+        )
+    return describe_edits(before, baseline, fingerprint)
 
 
 def clear(folder: Path) -> None:
@@ -192,6 +210,7 @@ def conclude(
     known.timing["overhead"] = overhead(known.timing)
     comparison = measured.comparison if measured else None
     measurement = measured.measurement if measured else None
+    edits = (known.edits,) if known.edits and not (known.base and measured and not measured.fell_back) else ()
     return Result(
         tool_version=__version__,
         suite=settings.suite,
@@ -203,7 +222,7 @@ def conclude(
         exit_code=verdict.exit_code,
         reasons=verdict.reasons,
         changes=comparison.changes if comparison else (),
-        compared=_compared(known, comparison),
+        compared=_compared(known, comparison, edits),
         measurement=measurement,
         looks=measured.looks if measured else (),
         stretches=measured.stretches if measured else (),
@@ -233,7 +252,7 @@ def stretches(measurement: Measurement, timing: dict[str, float]) -> tuple[Stret
     return (Stretch(begin_s=-timing["warm-up"], end_s=0.0, target="", kind="ramp and warm-up"), *held)
 
 
-def _compared(known: Known, comparison: Comparison | None) -> Compared:
+def _compared(known: Known, comparison: Comparison | None, edits: tuple[str, ...]) -> Compared:
     compare_settings = known.settings.config.compare
     oldest = known.group.runs[0] if known.group else None
     return Compared(
@@ -242,7 +261,7 @@ def _compared(known: Known, comparison: Comparison | None) -> Compared:
         rows=comparison.rows if comparison else 0,
         alpha=comparison.alpha if comparison else 0.0,
         false_alarm_rate=compare_settings.false_alarm_rate,
-        caveats=comparison.caveats if comparison else (),
+        caveats=(*edits, *(comparison.caveats if comparison else ())),
         oldest=f"{oldest.commit[:7]} of {oldest.date}" if oldest else "",
     )
 

@@ -65,7 +65,13 @@ class Committed:
             estimate=math.log(value) - prediction.mean,
             half=prediction.half,
             resolution=prediction.resolution,
+            beyond=len(logs) if all(math.log(value) * metric.direction > log * metric.direction for log in logs) else 0,
         )
+
+    def value(self, endpoint: str, metric: Metric) -> float | None:
+        """The baseline's figure, None if no run has it."""
+        logs = _means(self._occasions(endpoint, metric))
+        return math.exp(sum(logs) / len(logs)) if logs else None
 
     def to_tell(self, endpoint: str, metric: Metric, worse: float, threshold: float, alpha: float) -> dict[str, Any]:
         """On how many occasions a baseline of the same noise would resolve the row."""

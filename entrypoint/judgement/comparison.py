@@ -15,6 +15,8 @@ ALL_ENDPOINTS = "(all endpoints)"
 _FELL = 0.75
 # Beyond so many standard errors, who has the first turn matters more than chance explains.
 _ORDER_Z = 3.0
+# Being worse than fewer than ten says nothing worth a reader's time.
+_FEWEST_TO_EXCEED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ def _against_baseline(row: _Row, alpha: float, forced: Status | None = None) -> 
     by_order = forced is None and row.rule.gate and _order_decides(row.rule, found)
     if by_order:
         status = Status.UNRESOLVED
-    note = "who has the first turn matters more than chance explains" if by_order else ""
+    note = "who has the first turn matters more than chance explains" if by_order else _extreme(row, found)
     change = _change(row, status, found=found, note=note)
     if status is not Status.UNRESOLVED or by_order:
         return change
@@ -202,6 +204,16 @@ def _against_baseline(row: _Row, alpha: float, forced: Status | None = None) -> 
     return change.model_copy(
         update=row.reference.to_tell(row.endpoint, metric, worse, row.rule.log_threshold, alpha),
     )
+
+
+def _extreme(row: _Row, found: Against) -> str:
+    """That it is worse than everything before, which needs no model of the noise; it decides nothing.
+
+    The rank of one more of K + 1 equal occasions is the highest with a probability of 1 / (K + 1).
+    """
+    if not row.rule.gate or found.beyond < _FEWEST_TO_EXCEED:
+        return ""
+    return f"worse than on all {found.beyond} occasions before, by chance 1 in {found.beyond + 1}"
 
 
 def _order_decides(rule: Rule, found: Against) -> bool:

@@ -18,6 +18,7 @@ class Against:
         resolution: log of the smallest change that would have been seen with 95 % probability.
         order: half the log by which it matters who has the first turn; None where nobody takes turns.
         order_z: the same in standard errors.
+        beyond: of how many earlier occasions the candidate is worse than every one; 0 if it is not.
     """
 
     baseline: float
@@ -26,6 +27,7 @@ class Against:
     resolution: float
     order: float | None = None
     order_z: float = 0.0
+    beyond: int = 0
 
 
 class Reference(Protocol):

@@ -37,6 +37,7 @@ class Row:
         number: position among the result's changes.
         trend: the baseline's runs and this one as a sparkline, "" where there are fewer than two.
         runs: the same runs in figures, without this one.
+        drift: this one against the oldest run that is kept.
         interval: where the true change lies.
         allowed: threshold, floor and limit.
         could_see: the smallest change towards worse that this run would have seen.
@@ -52,6 +53,7 @@ class Row:
     metric: str
     trend: str
     runs: str
+    drift: str
     baseline: str
     now: str
     change: str
@@ -74,6 +76,7 @@ def make_row(number: int, change: Change, neutral: Neutral) -> Row:
         metric=_label(change, neutral),
         trend=_trend(change),
         runs=_runs(change, neutral),
+        drift=_drift(change),
         baseline=_figure(change.baseline, change, neutral),
         now=_figure(change.candidate, change, neutral),
         change=tight(percent(change.change)) if _finite(change.change) else "",
@@ -141,6 +144,14 @@ def _runs(change: Change, neutral: Neutral) -> str:
     """The runs that the sparkline draws before this one, the oldest first."""
     history = [value for value in change.history if math.isfinite(value)][1 - _MOST_RUNS :]
     return ", ".join(_figure(value, change, neutral) for value in history)
+
+
+def _drift(change: Change) -> str:
+    """Small steps that each passed add up; nothing is judged by it."""
+    oldest = next((value for value in change.history if _finite(value) and value > 0), None)
+    if oldest is None or change.candidate is None or not _finite(change.candidate):
+        return ""
+    return tight(percent(change.candidate / oldest - 1))
 
 
 def _interval(change: Change) -> str:

@@ -135,6 +135,16 @@ def _common(git: _Git, commit: str) -> str:
     )
 
 
+def file_of(root: Path, commit: str, path: Path, environment: Mapping[str, str]) -> str | None:
+    """The text that a file of the checkout has in a commit; None if it has none there, or lies elsewhere."""
+    git = _at_top(root, environment)
+    resolved = path.resolve()
+    if not resolved.is_relative_to(git.folder):
+        return None
+    outcome = git.run("cat-file", "blob", f"{commit}:{resolved.relative_to(git.folder).as_posix()}")
+    return outcome.out if outcome.succeeded else None
+
+
 @contextmanager
 def checkout(
     root: Path,

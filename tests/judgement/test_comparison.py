@@ -388,3 +388,21 @@ def test_more_failures_never_make_a_row_better(requests, few, more):
 @given(st.one_of(st.none(), st.floats(allow_nan=False, min_value=0)), st.integers(0, 3))
 def test_any_value_gives_a_status_and_no_crash(value, occasions):
     assert status(measurement(p50=value), group(*[{"p50": 10.0}] * occasions) if occasions else None) in set(Status)
+
+
+def test_being_worse_than_on_every_occasion_before_is_said_and_decides_nothing():
+    changes, _ = judged(measurement(p50=10.3), group(*STEADY))
+    row = changes["GET /", "p50"]
+    assert row.note == "worse than on all 10 occasions before, by chance 1 in 11"
+    assert row.status is Status.UNCHANGED
+
+
+@pytest.mark.parametrize("p50", [10.0, 10.1, 9.0])
+def test_as_good_as_any_occasion_before_needs_no_word(p50):
+    changes, _ = judged(measurement(p50=p50), group(*STEADY))
+    assert changes["GET /", "p50"].note == ""
+
+
+def test_a_few_occasions_before_are_too_few_to_be_worse_than_all():
+    changes, _ = judged(measurement(p50=10.3), group(*STEADY[:8]))
+    assert changes["GET /", "p50"].note == ""

@@ -12,7 +12,7 @@ import pytest
 
 from entrypoint.errors import ExitCode, LoadTestError, ServiceError, SettingsError
 from entrypoint.interruption import Interrupted, interruptible
-from entrypoint.service.base import checkout, find_base, rebased
+from entrypoint.service.base import checkout, file_of, find_base, rebased
 from tests.service.conftest import settings
 
 _IDENTITY = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main")
@@ -423,3 +423,16 @@ def test_every_error_here_is_one_that_the_user_understands(history, base):
     with pytest.raises(LoadTestError) as caught:
         base(history.folder.parent).__enter__()
     assert "not in a git checkout" in str(caught.value)
+
+
+def test_a_file_of_another_commit_is_read_without_touching_the_work_tree(history):
+    before = history.state()
+    path = history.folder / "app" / "server.py"
+    assert file_of(history.folder, history.fork, path, os.environ) == "old"
+    assert file_of(history.folder / "app", history.topic, path, os.environ) == "new"
+    assert history.state() == before
+
+
+def test_a_file_that_a_commit_has_not_or_that_lies_elsewhere_has_no_text(history, tmp_path):
+    assert file_of(history.folder, history.fork, history.folder / "moved.txt", os.environ) is None
+    assert file_of(history.folder, history.fork, tmp_path / "elsewhere.json", os.environ) is None

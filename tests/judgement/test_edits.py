@@ -1,0 +1,59 @@
+"""What is said of a baseline that the pull request itself changed."""
+
+from entrypoint.baseline.model import Baseline
+from entrypoint.judgement.edits import describe_edits
+from tests.judgement.building import FINGERPRINT, group
+
+
+def edits(before, after):
+    files = [Baseline(groups=(one,)) if one else None for one in (before, after)]
+    return describe_edits(files[0], files[1] or Baseline(), FINGERPRINT)
+
+
+def test_an_untouched_baseline_needs_no_word():
+    assert edits(group({}), group({})) == ""
+
+
+def test_old_and_new_figures_are_named():
+    said = edits(group({"p50": 40.0}), group({"p50": 60.0}))
+    assert said == (
+        "This pull request changes the baseline that it is judged by: p50 of GET / from 40.0 ms to 60.0 ms (+50 %)."
+    )
+
+
+def test_the_figures_are_those_that_a_candidate_is_held_against():
+    said = edits(group({"p50": 10.0}), group({"p50": 10.0}, {"p50": 40.0}))
+    assert "from 10.0 ms to 20.0 ms (+100 %)" in said
+
+
+def test_the_largest_change_comes_first_and_few_are_shown():
+    many = {f"GET /{number}": 10.0 + number for number in range(5)}
+
+    def file(times):
+        runs = [group({"p50": p50 * times, "p95": 20.0}, endpoint=name).runs[0] for name, p50 in many.items()]
+        endpoints = {name: found for run in runs for name, found in run.endpoints.items()}
+        return group({}).model_copy(update={"runs": (runs[0].model_copy(update={"endpoints": endpoints}),)})
+
+    assert edits(file(1.0), file(1.5)).endswith("; and 1 more.")
+
+
+def test_one_more_run_that_moves_nothing_is_said_as_that():
+    assert edits(group({}), group({}, {})) == (
+        "This pull request changes the baseline that it is judged by, but no figure of it."
+    )
+
+
+def test_an_endpoint_that_lost_its_figures_is_named():
+    said = edits(group({}, endpoint="GET /old"), group({}))
+    assert "p50 of GET /old from 10.0 ms to none" in said
+    assert "p50 of GET / from none to 10.0 ms" in said
+
+
+def test_a_first_baseline_is_said_to_be_new():
+    assert edits(None, group({})) == (
+        "The baseline for this machine and load is new in this pull request; the base branch has none."
+    )
+
+
+def test_a_baseline_without_this_machine_says_nothing():
+    assert edits(group({}), None) == ""
