@@ -16,8 +16,8 @@ from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.model import Measurement
 from entrypoint.measurement.samples import read_health
 from entrypoint.measurement.validity import check_generator, inside
-from entrypoint.report.result import Usage
-from entrypoint.service import Fault, Place, Target, resources, running
+from entrypoint.report.result import ServiceLog, Usage
+from entrypoint.service import Fault, Place, Target, logs, resources, running
 from entrypoint.service.process_tree import MARK
 from entrypoint.service.url import shown
 from entrypoint.settings import model
@@ -28,6 +28,8 @@ from locustfiles.ml_loadtest import contract
 
 CANDIDATE, BASE = "candidate", "base"
 _HUNG = 0.05
+# Of each service, in the report; the whole log lies beside it.
+_LOG_LINES = 200
 
 
 class BaseFailed(Exception):  # noqa: N818 (what happened, as in a sentence)
@@ -69,6 +71,7 @@ class Generation:
     faults: dict[str, tuple[Fault, ...]]
     facts: dict[str, str]
     usage: tuple[Usage, ...]
+    logs: tuple[ServiceLog, ...]
 
     @property
     def folder(self) -> Path:
@@ -104,7 +107,14 @@ def live(known: Known, parties: Sequence[Party], console: Console, look: int = 1
             add(known.timing, stage, seconds)
     closing = recording.closing or _no_closing(recording)
     _note_times(known, closing)
-    return Generation(recording=recording, closing=closing, faults=faults, facts=facts, usage=_usage(places, closing))
+    return Generation(
+        recording=recording,
+        closing=closing,
+        faults=faults,
+        facts=facts,
+        usage=_usage(places, closing),
+        logs=_logs(places),
+    )
 
 
 def _start(services: ExitStack, party: Party, place: Place, console: Console) -> Target:
@@ -145,6 +155,14 @@ def _usage(places: dict[str, Place], closing: contract.Closing) -> tuple[Usage, 
         Usage(target=name if len(places) > 1 else "", service=service, samples=tuple(looks))
         for name, place in places.items()
         for service, looks in resources.usage(place.logs / resources.RESOURCES, began).items()
+    )
+
+
+def _logs(places: dict[str, Place]) -> tuple[ServiceLog, ...]:
+    return tuple(
+        ServiceLog(target=name if len(places) > 1 else "", service=service, lines=lines)
+        for name, place in places.items()
+        for service, lines in logs.of_services(place.logs, _LOG_LINES).items()
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from entrypoint.baseline.model import Baseline, Fingerprint, Group
 from entrypoint.judgement.model import Comparison
 from entrypoint.measurement.model import Measurement
-from entrypoint.report.result import Look, Stretch, Usage
+from entrypoint.report.result import Look, ServiceLog, Stretch, Usage
 from entrypoint.service import Fault
 from entrypoint.settings.reading import Settings
 
@@ -49,6 +49,7 @@ class Measured:
     faults: tuple[Fault, ...]
     facts: dict[str, str]
     usage: tuple[Usage, ...]
+    logs: tuple[ServiceLog, ...]
     looks: tuple[Look, ...]
     stretches: tuple[Stretch, ...] = ()
     base_timeline: tuple[tuple[float | None, ...], ...] = ()

@@ -168,6 +168,7 @@ def alone(known: Known, console: Console) -> Measured:
         faults=generation.faults[CANDIDATE] + of_load(generation.closing, generation.recording.plan, measurement),
         facts=generation.facts,
         usage=generation.usage,
+        logs=generation.logs,
         looks=(Look(look=1, measured_s=measurement.window_s, unresolved=unresolved(comparison)),),
         stretches=stretches(measurement, known.timing),
     )
@@ -228,6 +229,7 @@ def conclude(
         stretches=measured.stretches if measured else (),
         base_timeline=measured.base_timeline if measured else (),
         usage=measured.usage if measured else (),
+        logs=measured.logs if measured else (),
         environment=_environment(known, measured),
         baseline_quantiles=comparison.quantiles if comparison else {},
         timing={stage: round(seconds, 3) for stage, seconds in known.timing.items()},

@@ -165,6 +165,7 @@ def _all(course: _Course, faults: tuple[Fault, ...], problem: str) -> Measured:
         faults=faults,
         facts=last.facts,
         usage=last.usage,
+        logs=last.logs,
         looks=tuple(course.looks),
         stretches=stretches(last),
         base_timeline=timelines[1],

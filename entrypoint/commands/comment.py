@@ -56,8 +56,6 @@ def _post(found: Sequence[Collected], runner: Runner, patience: Patience | None)
     wanting = [each for each in found if each.result.comment is not CommentMode.NEVER]
     if not wanting:
         return CommentOutcome(note="No comment, as `comment: never` says.")
-    if not runner.token and not runner.fork:
-        return CommentOutcome(note="No comment, for no token was given.")
     return post_comment(runner, [_contribution(each) for each in wanting], patience)
 
 

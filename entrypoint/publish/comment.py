@@ -96,7 +96,8 @@ def post_comment(
         return CommentOutcome(notice=refusals.fork())
     if not runner.token:
         said = refusals.no_token(runner)
-        return CommentOutcome(warning=said) if runner.event in _WITH_PULL_REQUEST else CommentOutcome(note=said)
+        # An empty input is how somebody asks for no comment; that Dependabot's runs have no secrets is nobody's choice.
+        return CommentOutcome(notice=said) if runner.is_dependabot else CommentOutcome(note=said)
     others = [each.head for each in contributions if each.head != runner.head_sha]
     if others:
         return CommentOutcome(warning=refusals.other_commit(others[0], runner.head_sha))

@@ -20,6 +20,7 @@ class Room:
     pictures: int = 3
     log_lines: int = 60
     facts: int = 40
+    service_logs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Context:
         failures, more_failures: failed requests by kind, and how many kinds do not fit.
         costs: what the services used.
         log: the last lines of what failed, as a block.
+        service_logs: the last lines of each service, where the format has room for them.
         reproduce, accept, accepting: one command each as a block, and a sentence before the second.
         run_url, artifact_url: addresses, or "".
         judged: the commit and the tool.
@@ -72,6 +74,7 @@ class Context:
     timing: tuple[Part, ...]
     environment: tuple[Part, ...]
     log: str
+    service_logs: tuple[sections.Written, ...]
     reproduce: str
     accepting: str
     accept: str
@@ -127,6 +130,7 @@ def make_context(result: Result, neutral: Neutral, room: Room, artifact_url: str
         timing=tuple(Part(label=neutral.cell(stage), text=f"{s:,.1f} s") for stage, s in result.timing.items()),
         environment=tuple(sections.environment(result, neutral, room.facts)),
         log=neutral.block(log) if log else "",
+        service_logs=tuple(sections.service_logs(result, neutral)) if room.service_logs else (),
         reproduce=neutral.block(result.reproduce, 4000) if result.reproduce else "",
         accepting=neutral.prose(accepting),
         accept=neutral.block(accept) if accept else "",

@@ -66,7 +66,7 @@ def render_summary(result: Result, *, artifact_url: str = "", limit: int = 900_0
 
 def render_html(result: Result) -> str:
     """The whole report as one page that needs nothing else."""
-    room = Room(deciding=0, reasons=50, failures=500, log_lines=2000, facts=200)
+    room = Room(deciding=0, reasons=50, failures=500, log_lines=2000, facts=200, service_logs=True)
     neutral = HtmlNeutral()
     context = make_context(result, neutral, room).with_endpoints(_HTML_ENDPOINTS)
     style = _read("templates/report.css")

@@ -91,6 +91,19 @@ class Usage(Value):
     samples: tuple[tuple[float, float | None, float | None], ...]
 
 
+class ServiceLog(Value):
+    """The last lines that a service wrote; untrusted text.
+
+    Attributes:
+        target: whose service it is, "" where there is only one target.
+        service: its name in the compose file.
+    """
+
+    target: str
+    service: str
+    lines: str
+
+
 class Result(Value):
     """A whole run.
 
@@ -104,6 +117,7 @@ class Result(Value):
         looks: decision points, the last one last.
         stretches: the run in order of time, where it has more parts than one warm-up and one window.
         usage: what the services used, where it was sampled.
+        logs: the end of what the services wrote in the last look.
         base_timeline: the base's turns, where it had some: as the timeline of the measurement, which is the candidate's.
         baseline_quantiles: by endpoint, the baseline's response times in ms by probability, where they were kept.
         timing: seconds spent in each stage.
@@ -129,6 +143,7 @@ class Result(Value):
     looks: tuple[Look, ...] = ()
     stretches: tuple[Stretch, ...] = ()
     usage: tuple[Usage, ...] = ()
+    logs: tuple[ServiceLog, ...] = ()
     base_timeline: tuple[tuple[float | None, ...], ...] = ()
     baseline_quantiles: dict[str, dict[str, float]] = {}
     environment: Environment

@@ -42,6 +42,15 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The last lines that one service wrote, as a block; target is "" where there is only one."""
+
+    service: str
+    target: str
+    lines: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """What one service used in the measured window; "" where it was not sampled.
 
@@ -228,3 +237,15 @@ def how_many_failed(checks: list[Checked]) -> str:
     """The checks in a word or two."""
     failed = sum(not check.ok for check in checks)
     return f"{failed} failed" if failed else "all passed"
+
+
+def service_logs(result: Result, neutral: Neutral) -> list[Written]:
+    """The end of every service's log."""
+    return [
+        Written(
+            service=neutral.name(log.service),
+            target=neutral.name(log.target) if log.target else "",
+            lines=neutral.block(log.lines),
+        )
+        for log in result.logs
+    ]

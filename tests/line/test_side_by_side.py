@@ -63,7 +63,8 @@ def rows(found):
 
 
 def test_an_unchanged_service_is_not_accused(repository):
-    project = repository(SERVER, SERVER)
+    loud = f"print('up', flush=True)\n{SERVER}"
+    project = repository(loud, loud)
 
     code, output = ml_loadtest(project, "run")
 
@@ -72,6 +73,7 @@ def test_an_unchanged_service_is_not_accused(repository):
     assert found["verdict"] in {"pass", "inconclusive", "improvement"}
     assert found["compared"]["with_"] == "base"
     assert git(project, "rev-parse", "base")[:7] in found["compared"]["against"]
+    assert [(log["target"], log["lines"]) for log in found["logs"]] == [("candidate", "up"), ("base", "up")]
     p50 = rows(found)["GET /predict", "p50"]
     assert abs(p50["change"]) < 0.10
     assert p50["interval"][0] < p50["change"] < p50["interval"][1]

@@ -7,7 +7,7 @@ from entrypoint.judgement.model import Change, Outcome, Reason, Status
 from entrypoint.judgement.wording import sentence
 from entrypoint.measurement.metrics import METRICS
 from entrypoint.measurement.model import Check, EndpointMeasurement, FailureKind, Measurement
-from entrypoint.report.result import Compared, Environment, Look, Result, Usage
+from entrypoint.report.result import Compared, Environment, Look, Result, ServiceLog, Usage
 
 AGAINST = "8 runs on 6 occasions, the newest of commit 1f0c2aa of 2026-11-18 (3 days ago)"
 MACHINE = "AMD EPYC 7763 64-Core Processor, 4 cores, 512 KB [3fa9c1]"
@@ -353,6 +353,7 @@ def hostile(names: Sequence[str] = HOSTILE) -> Result:
         log="\n".join(names),
         reproduce=f"ml-loadtest run --config '{text}'",
         usage=tuple(Usage(target=name, service=name, samples=USED[:3]) for name in names),
+        logs=tuple(ServiceLog(target=name, service=name, lines="\n".join(names)) for name in names),
     )
 
 

@@ -11,7 +11,7 @@ from entrypoint.report.course import make_course
 from entrypoint.report.distribution import make_distribution
 from entrypoint.report.neutral import HtmlNeutral
 from entrypoint.report.render import render_html
-from entrypoint.report.result import Result
+from entrypoint.report.result import Result, ServiceLog
 from tests.report.pages import failing, side_by_side, slower
 from tests.report.results import (
     change,
@@ -60,6 +60,20 @@ def test_allowed_is_the_lower_of_threshold_and_limit_but_never_within_the_floor(
     assert allowed(limit=45.0) == "45.0 ms"
     assert allowed(before=2.0) == "3.00 ms"
     assert allowed(status=Status.REPORTED) == ""
+
+
+def test_the_end_of_every_services_log_is_folded_into_the_page() -> None:
+    logs = (
+        ServiceLog(target="base", service="api", lines="one\ntwo <b>"),
+        ServiceLog(target="", service="web", lines="x"),
+    )
+    page = render_html(passed().model_copy(update={"logs": logs}))
+    assert (
+        '<details><summary><code>api</code> of <code>base</code></summary><pre tabindex="0">one\ntwo &lt;b&gt;</pre>'
+        in page
+    )
+    assert "<summary><code>web</code></summary>" in page
+    assert "What the services wrote" not in render_html(passed())
 
 
 def course(result: Result):
