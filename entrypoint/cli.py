@@ -122,13 +122,14 @@ def run(config: str | None, out: str, **flags: str | None) -> int:
     from entrypoint.interruption import interruptible, uninterrupted
     from entrypoint.publish.announce import announce
     from entrypoint.report.saving import save
+    from entrypoint.run import process_age_s
     from entrypoint.run import run as run_line
 
     _forget_result(Path(out))
     settings = _read(flags, config, out)
     _, workflow = _workflow(settings.runner)
     with interruptible(settings.config.policy.timeout_s):
-        result = run_line(settings, _console(workflow))
+        result = run_line(settings, _console(workflow), startup_s=process_age_s())
         with uninterrupted():
             save(result, settings.out)
             record(result, settings, workflow.warning)

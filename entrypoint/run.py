@@ -42,8 +42,13 @@ _RESULTS_BYTES = 2**19
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def run(settings: Settings, console: Console) -> Result:
+def run(settings: Settings, console: Console, *, startup_s: float = 0.0) -> Result:
     """Start the service, load it, measure, compare, judge.
+
+    Args:
+        settings: what is to be done.
+        console: hears how it goes.
+        startup_s: what this process took before, where it exists for this run alone.
 
     Returns:
         The result, also when the service never became ready or the load broke: then its verdict is `invalid`.
@@ -51,7 +56,7 @@ def run(settings: Settings, console: Console) -> Result:
     Raises:
         SettingsError: for a mistake of the user's, before anything is started wherever that is possible.
     """
-    known = prepare(settings)
+    known = prepare(settings, startup_s)
     try:
         measured = load_and_compare(known, console)
         verdict = decide(known, measured)
@@ -72,8 +77,13 @@ def run(settings: Settings, console: Console) -> Result:
         return conclude(known, not_measured(interruption.code, interruption.text, interruption.exit_code))
 
 
-def prepare(settings: Settings) -> Known:
-    """Read all that can be wrong before anything is started."""
+def process_age_s() -> float:
+    """Seconds since this process began."""
+    return time.time() - psutil.Process().create_time()
+
+
+def prepare(settings: Settings, startup_s: float = 0.0) -> Known:
+    """Read all that can be wrong before anything is started; see `run`."""
     settings.runner.refuse_unsafe_event()
     refuse_impossible(settings.config)
     clear(settings.out)
@@ -84,7 +94,6 @@ def prepare(settings: Settings) -> Known:
         suite=settings.config.suite,
     )
     with_ = settings.config.compare.with_
-    startup_s = time.time() - psutil.Process().create_time()
     # Beside a base, the baseline is what is left to compare with if the base cannot be started.
     baseline = read_baseline(settings.config.compare.baseline) if with_ is not CompareWith.NONE else None
     return Known(

@@ -7,7 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
-from benchmarks.trust.conditions import CONDITIONS, SERVICES, Condition, Task, schedule, thresholds_at
+from benchmarks.trust.conditions import Task, schedule, thresholds_at
 from benchmarks.trust.noise import coming_and_going
 from entrypoint.commands.self_test import compare_parties
 from entrypoint.console import Console
@@ -42,7 +42,7 @@ def carry_on(folder: Path, console: Console, *, duration_s: float, budget_s: flo
     """
     ends = time.monotonic() + budget_s
     folder.mkdir(parents=True, exist_ok=True)
-    levers = _calibrated(folder, console)
+    levers = Levers(folder, console)
     for number, task in enumerate(schedule()):
         place = folder / "trials" / task.name
         if (place / DONE).exists():
@@ -50,25 +50,43 @@ def carry_on(folder: Path, console: Console, *, duration_s: float, budget_s: flo
         if time.monotonic() > ends:
             console.say("the budget is spent; the same command goes on where this one stopped")
             return
+        planted = levers.planted(task)
         with coming_and_going(number):
-            _try(place, task, levers, console, duration_s)
+            _try(place, task, planted, console, duration_s)
 
 
-def _calibrated(folder: Path, console: Console) -> dict[str, float]:
-    """By service, lever and rise, the lever's value that gives the rise."""
-    path = folder / "levers.json"
-    levers: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
-    for service in SERVICES:
-        for lever, setting in _PROBE.items():
-            wanted = [condition for condition in CONDITIONS if condition.lever == lever]
-            if f"{service}-{wanted[0].name}" in levers:
-                continue
-            rise = _probe(folder / f"calibration-{service}-{lever}", service, lever, setting, wanted[0].row, console)
-            for condition in wanted:
-                levers[f"{service}-{condition.name}"] = 1 + (setting - 1) * condition.rise / rise
-            path.write_text(json.dumps(levers, indent=1))
-            console.say(f"calibrated {service}: {lever} {setting} is {rise * 100:+.1f} % on {wanted[0].row}")
-    return levers
+class Levers:
+    """What each lever must be set to, found by one long comparison each, when it is first needed, and kept.
+
+    Args:
+        folder: of the campaign.
+        console: hears of it.
+    """
+
+    def __init__(self, folder: Path, console: Console) -> None:
+        self._folder, self._console = folder, console
+        self._path = folder / "levers.json"
+        self._rises: dict[str, float] = json.loads(self._path.read_text()) if self._path.exists() else {}
+
+    def planted(self, task: Task) -> dict[str, str]:
+        """The candidate's environment, beside the service's name."""
+        condition = task.condition
+        if not condition.lever:
+            return {}
+        if condition.setting is not None:
+            return {condition.lever: f"{condition.setting:g}"}
+        probe = _PROBE[condition.lever]
+        share = condition.rise / self._rise(task.service, condition.lever, probe, condition.row)
+        return {condition.lever: f"{1 + (probe - 1) * share:.6g}"}
+
+    def _rise(self, service: str, lever: str, probe: float, row: str) -> float:
+        name = f"{service}-{lever}"
+        if name not in self._rises:
+            place = self._folder / f"calibration-{name}"
+            self._rises[name] = _probe(place, service, lever, probe, row, self._console)
+            self._path.write_text(json.dumps(self._rises, indent=1))
+            self._console.say(f"calibrated {service}: {lever} {probe} is {self._rises[name] * 100:+.1f} % on {row}")
+        return self._rises[name]
 
 
 def _probe(place: Path, service: str, lever: str, setting: float, row: str, console: Console) -> float:
@@ -78,7 +96,7 @@ def _probe(place: Path, service: str, lever: str, setting: float, row: str, cons
     return next(change.change for change in result.changes if change.metric == row and change.change is not None)
 
 
-def _try(place: Path, task: Task, levers: dict[str, float], console: Console, duration_s: float) -> None:
+def _try(place: Path, task: Task, planted: dict[str, str], console: Console, duration_s: float) -> None:
     """One comparison; its mark is written last, so that one that was broken off is made again."""
     shutil.rmtree(place, ignore_errors=True)
     began = time.time()
@@ -86,23 +104,16 @@ def _try(place: Path, task: Task, levers: dict[str, float], console: Console, du
     settings = _settings(place, condition.threshold, duration_s=duration_s)
     problem, verdict = "", ""
     try:
-        result = _compare(settings, task.service, _planted(task.service, condition, levers), console)
+        result = _compare(settings, task.service, planted, console)
         verdict = result.verdict.value
     except LoadTestError as error:
         problem = error.what
     done = {
-        "service": task.service, "condition": condition.name, "number": task.number, "began": began,
+        "service": task.service, "condition": condition.name, "number": task.number, "planted": planted, "began": began,
         "took_s": time.time() - began, "duration_s": duration_s, "verdict": verdict, "problem": problem,
     }  # fmt: skip
     (place / DONE).write_text(json.dumps(done, indent=1))
     console.say(f"{task.name}: {verdict or problem} after {done['took_s']:.0f} s")
-
-
-def _planted(service: str, condition: Condition, levers: dict[str, float]) -> dict[str, str]:
-    if not condition.lever:
-        return {}
-    value = condition.setting if condition.setting is not None else levers[f"{service}-{condition.name}"]
-    return {condition.lever: f"{value:.6g}"}
 
 
 def _compare(settings: Settings, service: str, planted: dict[str, str], console: Console) -> Result:

@@ -7,7 +7,7 @@ from entrypoint.settings.model import Threshold
 
 SERVICES = ("computes", "queues")
 REPORTED = "computes"
-RATE = 150.0
+RATE = 40.0
 # Requests between two stalls: one segment of ten has one.
 _STALL_EVERY = int(RATE * 10)
 

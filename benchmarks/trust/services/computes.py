@@ -5,7 +5,7 @@ from planted import factor, fails, stall
 from pydantic import BaseModel
 
 app = FastAPI()
-_STEPS = 20_000
+_STEPS = 150_000
 
 
 class Features(BaseModel):
