@@ -136,11 +136,14 @@ def test_calibrate_then_unchanged_then_slowed_then_accepted(project):
     assert code == 0, output
     assert "All runs of one job are one occasion" in output
     assert len(json.loads((project / ".loadtest/baseline.json").read_text())["groups"][0]["runs"]) == 1
+    # One process makes several runs: none of them may be charged with the time of those before it.
+    assert result(project, "results/calibrate-1")["timing"]["startup"] == 0.0
 
     code, output = ml_loadtest(project, "run")
     assert code == 0, output
     assert result(project)["verdict"] in {"inconclusive", "pass"}
     assert result(project)["changes"]
+    assert result(project)["timing"]["startup"] > 0.0
 
     code, output = ml_loadtest(project, "run", "--out", "slow", DELAY_MS="100")
     slow = result(project, "slow")
