@@ -114,3 +114,22 @@ def test_a_worker_that_connects_anew_loses_nothing_or_the_run_is_invalid(load, w
         assert "worker 0 on" in run.closing.problem
         assert "complete" in failed_checks(run)
     assert ours() == []
+
+
+@pytest.mark.parametrize(
+    ("lie", "why"),
+    [
+        ("worker.VERSIONS = {**worker.VERSIONS, 'locust': '2.0'}", "it has locust 2.0, the master "),
+        ("worker.VERSIONS = {}", "it has locust None, the master "),
+        ("worker.contract.VERSION = 0", "it is of another version of ml-loadtest (contract 0, not "),
+    ],
+    ids=["another Locust", "no versions", "another contract"],
+)
+def test_a_worker_of_another_version_is_refused_by_name(load, lie, why):
+    code = f"import sys\nfrom ml_loadtest import worker\nif '--worker' in sys.argv:\n    {lie}\n"
+    run = load(code + PLAIN, workers=2)
+
+    assert not run.closing.complete
+    assert why in run.closing.problem
+    assert len(run.samples) == 0
+    assert ours() == []
