@@ -14,11 +14,9 @@ from collections.abc import Callable, Iterator
 import gevent
 from gevent.event import AsyncResult, Event
 
+from ml_loadtest.alarm import Alarm
 from ml_loadtest.contract import SET_UP, WARM_UP, Plan
 
-# gevent's timers wake up to a millisecond late. The pacer sleeps until shortly before a ticket is due and yields from there on,
-# so that the event loop goes round, answers are read, and the ticket still leaves on time.
-_COARSE_S = 0.0015
 _SEAT_BITS = 32
 _PLACE_BITS = 16
 
@@ -101,12 +99,13 @@ class Pacer:
     # What a seed is for, beside the tickets' own numbers.
     _CHOICE, _ARRIVALS = 1 << 62, (1 << 62) + 1
 
-    def __init__(self, plan: Plan, target: int, process: int = 0) -> None:
+    def __init__(self, plan: Plan, target: int, process: int, alarm: Alarm) -> None:
         self.is_open = False
         self.issued: Counter[int] = Counter()
         self._plan = plan
         self._target = target
         self._process = process
+        self._alarm = alarm
         self._users = plan.step.users
         self._closed_load = plan.step.arrival_rate is None
         self._seed = plan.seed
@@ -210,7 +209,7 @@ class Pacer:
             seat.staggered = True
             seconds *= self._stagger.random()
         until = self._clock() + seconds
-        gevent.sleep(seconds)
+        self._pause(seconds)
         while True:
             if not self.is_open or seat.ordinal >= self._users:
                 parked = seat.ordinal >= self._users
@@ -220,7 +219,14 @@ class Pacer:
             elif (left := until - self._clock()) <= 0:
                 return self._issue(seat, time.perf_counter() + left)
             else:
-                gevent.sleep(left)
+                self._pause(left)
+
+    def _pause(self, seconds: float) -> None:
+        """Let others run, at least; a user that thinks about nothing must not keep the event loop for itself."""
+        if seconds > 0:
+            self._alarm.sleep_until(time.perf_counter() + seconds)
+        else:
+            gevent.sleep(0)
 
     def _issue(self, seat: Seat, due: float) -> Ticket:
         if seat.turn != self._turn:
@@ -280,7 +286,7 @@ class Pacer:
         choice = random.Random(self._seed_of(self._CHOICE))
         for number, offset in enumerate(arrivals(self._plan, self._rate, self._key, self._process)):
             due = origin + offset
-            _sleep_until(due)
+            self._alarm.sleep_until(due)
             if schedule != self._schedule:
                 return
             ticket = self._ticket(number, due)
@@ -336,10 +342,3 @@ def arrivals(plan: Plan, rate: float, key: int, process: int) -> Iterator[float]
     while True:
         at += spread.expovariate(rate)
         yield at
-
-
-def _sleep_until(due: float) -> None:
-    if (left := due - time.perf_counter()) > _COARSE_S:
-        gevent.sleep(left - _COARSE_S)
-    while time.perf_counter() < due:
-        gevent.sleep(0)

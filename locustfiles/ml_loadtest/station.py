@@ -8,6 +8,7 @@ from typing import Any
 from locust import events
 from locust.env import Environment
 
+from ml_loadtest.alarm import Alarm
 from ml_loadtest.contract import Plan
 from ml_loadtest.health import HealthMonitor
 from ml_loadtest.pacer import Pacer
@@ -83,7 +84,8 @@ class Station:
         self._plan = plan
         self.recorder = Recorder(sink, len(targets), tuple(s for s in secrets if len(s) >= _SHORTEST_SECRET))
         self.health = HealthMonitor(sink, self.recorder.now)
-        self._pacers = [Pacer(plan, target, process) for target in targets]
+        alarm = Alarm()
+        self._pacers = [Pacer(plan, target, process, alarm) for target in targets]
         self.crew = Crew(plan, self.recorder, self._pacers, process)
         self._done = 0
         self._orders = {

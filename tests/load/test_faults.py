@@ -77,6 +77,14 @@ def test_a_service_that_never_answers_a_log_in_keeps_users_from_starting(load):
     assert not wrong(run)
 
 
+def test_an_on_start_that_takes_its_time_is_the_locustfile_s_fault(load):
+    run = load(PLAIN + "    def on_start(self): gevent.sleep(20)\n", plan={"spawn_grace_s": 1.0})
+
+    assert "`on_start` does not end, or `spawn-rate` is more than Locust can do" in run.closing.problem
+    assert not run.closing.fault
+    assert {"complete", "users-started"} <= wrong(run)
+
+
 def test_some_users_turned_away_by_the_service_with_workers_are_its_fault_too(load):
     text = PLAIN + '    def on_start(self): assert self.client.get("/every/3").status_code < 400\n'
     run = load(text, workers=2, users=4)
