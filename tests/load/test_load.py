@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import psutil
@@ -13,6 +14,7 @@ import pytest
 from entrypoint.errors import SettingsError
 from entrypoint.interruption import Interrupted, interruptible
 from entrypoint.load.measure import tail
+from entrypoint.measurement.samples import DTYPE
 from locustfiles.ml_loadtest import contract
 
 from .conftest import HEADER
@@ -295,15 +297,28 @@ def test_a_task_that_raises_without_a_request_makes_the_run_invalid(load):
     assert "times where no request was to blame, first with RuntimeError: typo; mend it" in run.closing.problem
 
 
-def test_locust_killed_leaves_the_samples_so_far_and_no_closing_record(load):
-    def kill(progress):
-        if progress.phase == "measuring":
-            ours()[0].send_signal(signal.SIGKILL)
+def test_locust_killed_leaves_all_samples_but_those_of_the_last_second(load, web):
+    asked, killed = [], []
 
-    run = load(PLAIN, watch=kill, duration="30s")
+    def watch(progress):
+        if progress.phase == "measuring" and not asked:
+            Thread(target=note_and_kill).start()
+
+    def note_and_kill():
+        while len(asked) < 60:
+            asked.append((time.monotonic(), web.asked["/a"]))
+            time.sleep(0.05)
+        ours()[0].send_signal(signal.SIGKILL)
+        killed.append(time.monotonic())
+
+    run = load(PLAIN, watch=watch, duration="30s", users=10)
 
     assert run.closing is None
-    assert (run.recording.exchange / "samples-0.bin").stat().st_size > 0
+    size = (run.recording.exchange / "samples-0.bin").stat().st_size
+    # A quarter of a second for the machine, beyond the one that the instrument promises.
+    before = max(count for at, count in asked if at < killed[0] - 1.25)
+    assert before > 0
+    assert size // DTYPE.itemsize >= before
     assert ours() == []
 
 
