@@ -1,7 +1,7 @@
 """The user's own User classes, one copy for each target, taking their turns from the pacer.
 
-Three places of Locust are replaced, and nothing else: `TaskSet.wait` (asks the pacer), and `request` of Locust's two HTTP
-sessions (notes that a request began, for Locust itself only reports those that ended).
+Three places of Locust are replaced: `TaskSet.wait` (asks the pacer), and `request` of Locust's two HTTP sessions (notes that a
+request began, for Locust itself only reports those that ended). `connections` adds to what their clients know; nothing else is.
 """
 
 import inspect
@@ -21,6 +21,7 @@ from locust.contrib.fasthttp import FastHttpSession
 from locust.exception import StopUser
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING, TaskSet
 
+from ml_loadtest import connections
 from ml_loadtest.contract import MOST_EXTRAS, SET_UP, Outcome, Plan
 from ml_loadtest.outcomes import classify
 from ml_loadtest.pacer import Pacer, Seat, Ticket, seed_of
@@ -541,6 +542,7 @@ def install(crew: Crew) -> None:
         user._state = LOCUST_STATE_RUNNING
 
     TaskSet.wait = wait
+    connections.install()
     # What a request without a name is called when it has ended: requests' path, or the URL as it was given.
     HttpSession.request = _noting(HttpSession.request, crew, {}, _path)
     FastHttpSession.request = _noting(FastHttpSession.request, crew, _MISREAD, str)
