@@ -118,6 +118,7 @@ def cli() -> None:
 def run(config: str | None, out: str, **flags: str | None) -> int:
     """Start the service, load it, compare, and exit with 1 on a regression."""
     from entrypoint.commands import announcing
+    from entrypoint.commands.check import warn
     from entrypoint.commands.recording import record
     from entrypoint.interruption import interruptible, uninterrupted
     from entrypoint.publish.announce import announce
@@ -128,8 +129,10 @@ def run(config: str | None, out: str, **flags: str | None) -> int:
     _forget_result(Path(out))
     settings = _read(flags, config, out)
     _, workflow = _workflow(settings.runner)
+    console = _console(workflow)
     with interruptible(settings.config.policy.timeout_s):
-        result = run_line(settings, _console(workflow), startup_s=process_age_s())
+        warn(settings.config, console)
+        result = run_line(settings, console, startup_s=process_age_s())
         with uninterrupted():
             save(result, settings.out)
             record(result, settings, workflow.warning)

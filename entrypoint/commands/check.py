@@ -6,7 +6,8 @@ from entrypoint.console import Console
 from entrypoint.load import plan
 from entrypoint.measurement.metrics import METRICS
 from entrypoint.service.url import shown
-from entrypoint.settings.model import CompareWith, Service
+from entrypoint.settings.doubts import doubts
+from entrypoint.settings.model import CompareWith, Config, Service
 from entrypoint.settings.plausible import refuse_impossible
 from entrypoint.settings.quantities import show_duration
 from entrypoint.settings.reading import Settings
@@ -39,6 +40,13 @@ def check(settings: Settings, console: Console) -> None:
         console.say(
             f"requests    about {expected:.0f}; were they all of one endpoint, {', '.join(printable) or 'no percentile'}"
         )
+    warn(settings.config, console)
+
+
+def warn(config: Config, console: Console) -> None:
+    """Say what is probably not meant as it stands."""
+    for doubt in doubts(config):
+        console.say(f"warning     {doubt}")
 
 
 def _describe(service: Service) -> str:

@@ -142,6 +142,7 @@ def test_calibrate_then_unchanged_then_slowed_then_accepted(project):
     code, output = ml_loadtest(project, "run")
     assert code == 0, output
     assert result(project)["verdict"] in {"inconclusive", "pass"}
+    assert "warning     ready: `/` may answer before" in output.replace("\n", " ")
     assert result(project)["changes"]
     assert result(project)["timing"]["startup"] > 0.0
 
@@ -279,6 +280,7 @@ def test_what_init_writes_is_a_plan_that_check_accepts(project):
     code, output = ml_loadtest(project, "check")
     assert code == 0, output
     assert "compose, compose.yml, model on port 8080" in output
+    assert "warning     compose: service `model` uses `x`" in output.replace("\n", " ")
     code, output = ml_loadtest(project, "init")
     assert (code, "exists already" in output) == (2, True)
 
