@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "entrypoint").rglob("*.py"))
 
 # What each stage may import of ours, beside itself. `measurement.metrics` and `settings` are leaves that all may name.
-LEAVES = {"errors", "interruption", "settings", "contract", "measurement.metrics"}
+LEAVES = {"errors", "interruption", "settings", "contract", "timer", "measurement.metrics"}
 ALLOWED = {
     "errors": set(),
     "interruption": {"errors"},
@@ -23,6 +23,8 @@ ALLOWED = {
     "history": LEAVES | {"measurement", "judgement", "report"},
     "publish": {"errors", "settings"},
 }
+# What the conductor may import of the instrument.
+OVER_THE_WALL = {"contract", "timer"}
 ANYTHING = {"run", "generation", "side_by_side", "known", "cli", "commands", "console", "__main__", "__init__"}
 
 
@@ -47,10 +49,8 @@ def test_arrows_point_one_way(path):
         return
     for name in modules(path):
         if name.startswith("locustfiles."):
-            assert name.startswith("locustfiles.ml_loadtest.contract") or name == "locustfiles.ml_loadtest.contract", (
-                name
-            )
-            target = "contract"
+            target = name.removeprefix("locustfiles.ml_loadtest.").split(".")[0]
+            assert target in OVER_THE_WALL, name
         elif name.startswith("entrypoint."):
             target = name.removeprefix("entrypoint.")
         else:
@@ -72,10 +72,11 @@ def test_the_instrument_never_imports_the_conductor(path):
     assert not any(name.startswith("entrypoint") for name in modules(path))
 
 
-def test_the_contract_needs_only_the_standard_library():
+@pytest.mark.parametrize("module", sorted(OVER_THE_WALL))
+def test_what_both_sides_of_the_wall_use_needs_only_the_standard_library(module):
     import sys
 
-    names = {name.split(".")[0] for name in modules(ROOT / "locustfiles/ml_loadtest/contract.py")}
+    names = {name.split(".")[0] for name in modules(ROOT / f"locustfiles/ml_loadtest/{module}.py")}
     assert names <= set(sys.stdlib_module_names)
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
+from locustfiles.ml_loadtest.timer import AVAILABLE, COARSE_S, Timer
+
 _CHUNK = 65536
 # So much of an answer may be on its way; a service that sends more waits, as it would for a slow client.
 _MOST_CHUNKS = 256
-# The event loop's timers are coarse by a millisecond: the rest of a delay is waited for by looking at the clock.
-_COARSE_S = 0.0015
 
 
 @contextmanager
@@ -53,10 +53,12 @@ class _Relay:
         self._upstream = (host, port)
         self._delay_s = delay_s
         self._server: asyncio.Server | None = None
+        self._clock = _Clock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def listen(self) -> int:
         """Begin; the port."""
+        self._clock.attach(asyncio.get_running_loop())
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
@@ -69,6 +71,7 @@ class _Relay:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.sleep(0.01)  # connections are closed by the loop's next rounds, of which there must be some
+        self._clock.detach(asyncio.get_running_loop())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -88,7 +91,7 @@ class _Relay:
             side.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_MOST_CHUNKS)
         ways = [
-            asyncio.ensure_future(_deliver(on_the_way, writer)),
+            asyncio.ensure_future(self._deliver(on_the_way, writer)),
             asyncio.ensure_future(_questions(reader, upstream_writer)),
             asyncio.ensure_future(self._answers(upstream_reader, on_the_way)),
         ]
@@ -110,16 +113,15 @@ class _Relay:
                 data = b""
             await on_the_way.put((time.perf_counter() + self._delay_s, data))
 
-
-async def _deliver(on_the_way: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter) -> None:
-    """To the client, each piece when it is due; an empty one is the last."""
-    while True:
-        due, data = await on_the_way.get()
-        await _wait_until(due)
-        if not data:
-            return
-        writer.write(data)
-        await writer.drain()
+    async def _deliver(self, on_the_way: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter) -> None:
+        """To the client, each piece when it is due; an empty one is the last."""
+        while True:
+            due, data = await on_the_way.get()
+            await self._clock.wait_until(due)
+            if not data:
+                return
+            writer.write(data)
+            await writer.drain()
 
 
 async def _questions(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -129,9 +131,34 @@ async def _questions(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     writer.write_eof()
 
 
-async def _wait_until(due: float) -> None:
-    left = due - time.perf_counter()
-    if left > _COARSE_S:
-        await asyncio.sleep(left - _COARSE_S)
-    while time.perf_counter() < due:
-        await asyncio.sleep(0)
+class _Clock:
+    """Waits to a tenth of a millisecond; the event loop's own timers round up to a whole one."""
+
+    def __init__(self) -> None:
+        self._timer = Timer() if AVAILABLE else None
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin, in the loop that waits."""
+        if self._timer:
+            loop.add_reader(self._timer.fileno(), self._timer.ring)
+
+    def detach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End."""
+        if self._timer:
+            loop.remove_reader(self._timer.fileno())
+            self._timer.close()
+
+    async def wait_until(self, due: float) -> None:
+        """On the clock of `time.perf_counter`."""
+        if self._timer and due > time.perf_counter():
+            called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            entry = self._timer.call_at(due, lambda: called.set_result(None))
+            try:
+                await called
+            finally:
+                entry.clear()  # a connection may end before its answer is due
+            return
+        if (left := due - time.perf_counter()) > COARSE_S:
+            await asyncio.sleep(left - COARSE_S)
+        while time.perf_counter() < due:
+            await asyncio.sleep(0)

@@ -23,7 +23,7 @@ def sleeper(name, seconds):
 def told():
     print(json.dumps(woken))
 """
-ELSEWHERE = "alarm._watcher = None\n"
+ELSEWHERE = "alarm._timer = None\n"
 
 
 def run(code):
