@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import expm1, log
-from statistics import mean
+from statistics import mean, stdev
+
+from scipy.stats import chi2
 
 from benchmarks.trust.conditions import CONDITIONS, SERVICES, THRESHOLDS, UNCHANGED
 from benchmarks.trust.rivals import OF_A_HISTORY, RULES, Seen
@@ -13,6 +15,8 @@ from entrypoint.judgement.significance import exact_interval
 from entrypoint.measurement.pairs import BASE, CANDIDATE
 
 _OCCASIONS = 10
+# Runs without which a spread says nothing.
+_FEWEST = 5
 _ACCUSED = {Status.REGRESSED, Status.OVER_LIMIT}
 # One side of the exact interval, so that 0 of 299 proves at most 1 %.
 _CONFIDENCE = 0.90
@@ -34,7 +38,7 @@ def tables(trials: list[Trial]) -> str:
     for service in SERVICES:
         own = [trial for trial in usable if trial.service == service]
         if own:
-            parts += [f"### `{service}`", _truth(own), _of_service(own)]
+            parts += [f"### `{service}`", _truth(own), _of_service(own), _worth(own)]
     return "\n\n".join(parts)
 
 
@@ -81,6 +85,43 @@ def _mean_change(trials: list[Trial], metric: str) -> str:
     ]
     logs = [log(ours / theirs) for ours, theirs in pairs if ours and theirs and ours < float("inf")]
     return f"{expm1(mean(logs)) * 100:+.1f} %" if logs else ""
+
+
+def _worth(trials: list[Trial]) -> str:
+    """How much less an unchanged figure varies between runs once the machine is taken out of it, by the best reference there is.
+
+    The same service in turns with it. Standard deviations of logarithms over first looks, in percent, with 95 % of confidence.
+    """
+    unchanged = [trial.looks[0] for trial in trials if trial.condition is UNCHANGED and trial.looks[0].valid]
+    if len(unchanged) < _FEWEST:
+        return ""
+    lines = [
+        "| Spread between runs of | the figure alone | over the base's own | over the base's p50 |",
+        "| --- | --- | --- | --- |",
+    ]
+    for metric in ("p50", "p95", "mean"):
+        ours, theirs, p50 = (
+            [log(side.endpoints[ENDPOINT].metrics[name] or 1.0) for side in sides]
+            for sides, name in (
+                ([look.candidate for look in unchanged], metric),
+                ([look.base for look in unchanged], metric),
+                ([look.base for look in unchanged], "p50"),
+            )
+        )
+        spreads = (
+            ours,
+            [a - b for a, b in zip(ours, theirs, strict=True)],
+            [a - b for a, b in zip(ours, p50, strict=True)],
+        )
+        lines.append(_row(metric, *map(_spread, spreads)))
+    return "\n".join(lines)
+
+
+def _spread(logs: list[float]) -> str:
+    """Standard deviation, and the interval of the true one (chi-squared)."""
+    df = len(logs) - 1
+    low, high = (stdev(logs) * (df / chi2.ppf(p, df)) ** 0.5 for p in (0.975, 0.025))
+    return f"{stdev(logs) * 100:.1f} % ({low * 100:.1f} to {high * 100:.1f})"
 
 
 def _of_service(trials: list[Trial]) -> str:

@@ -115,6 +115,9 @@ class TestCells:
     def test_a_count_says_what_it_proves(self, verdicts, accusing: bool, cell: str) -> None:
         assert table._cell(verdicts, accusing=accusing) == cell
 
+    def test_a_spread_has_the_interval_that_so_few_runs_prove(self) -> None:
+        assert table._spread([0.0, 0.02, 0.04]) == "2.0 % (1.0 to 12.6)"
+
     def test_a_judgement_that_differs_from_the_one_of_the_time_is_counted(self, tmp_path: Path) -> None:
         (tmp_path / "result.json").write_text(
             json.dumps({"changes": [{"endpoint": "a", "metric": "p50", "status": "new"}]})
