@@ -35,7 +35,6 @@ class SettingsCommand(click.Command):
         return [*own[:-1], *_setting_flags(), own[-1]]
 
 
-@cache
 class _Duration(click.ParamType[float]):
     """Seconds of a duration such as 15m."""
 
@@ -51,6 +50,8 @@ class _Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+@cache
+@cache
 def _setting_flags() -> tuple[click.Option, ...]:
     from entrypoint.settings.keys import all_keys
 

@@ -102,7 +102,7 @@ def prepare(settings: Settings, startup_s: float = 0.0) -> Known:
         fingerprint=fingerprint,
         group=baseline.group(fingerprint) if baseline else None,
         base=base_of(settings) if with_ is CompareWith.BASE else "",
-        edits=edits_of_baseline(settings, baseline, fingerprint) if baseline else "",
+        edits=edits_of_baseline(settings, baseline or Baseline(), fingerprint) if with_ is not CompareWith.NONE else "",
         commit=provenance.commit(settings.runner, settings.root, settings.environment),
         timing={"startup": startup_s},
         began=time.monotonic() - startup_s,
@@ -113,15 +113,16 @@ def edits_of_baseline(settings: Settings, baseline: Baseline, fingerprint: Finge
     """What the pull request did to the baseline; "" too where this checkout has no base commit to tell it by."""
     if not (settings.runner.base_sha or settings.runner.merge_group_base):
         return ""
+    config = settings.config
+    # What the user compares with may be an old release; what the pull request changes, it changes in its base.
+    compare = config.compare.model_copy(update={"base_ref": ""})
     try:
-        base = base_of(settings)
-        text = file_of(settings.root, base, settings.config.compare.baseline, settings.environment)
-        before = parse_baseline(text, "of the base") if text is not None else None
+        base = base_of(replace(settings, config=config.model_copy(update={"compare": compare})))
+        text = file_of(settings.root, base, compare.baseline, settings.environment)
+        before = parse_baseline(text, "of the base") if text is not None else Baseline()
     except SettingsError:
-        return (
-            ""  # the checkout is a single commit, or the base's file is damaged: the pull request's own is what counts
-        )
-    return describe_edits(before, baseline, fingerprint)
+        return ""  # a checkout of a single commit, or a damaged file there: the pull request's own is what counts
+    return describe_edits(before, baseline, fingerprint, config.thresholds)
 
 
 def clear(folder: Path) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 
 from entrypoint.console import Console
 from entrypoint.errors import LoadError, SettingsError
-from entrypoint.generation import BASE, CANDIDATE, Party
+from entrypoint.generation import BASE, CANDIDATE, BaseFailed, Party
 from entrypoint.judgement.model import Change, Outcome, Status
 from entrypoint.judgement.significance import exact_interval
 from entrypoint.judgement.wording import sentence
@@ -27,6 +27,8 @@ from entrypoint.settings.reading import Settings
 from entrypoint.side_by_side import look_again
 
 _ROW = "p50"
+# Containers up and down, Locust's own start and end.
+_ROUND_A_LOOK_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +59,34 @@ class Pace:
         within_s: time for all comparisons.
         comparisons: how many there are.
         most: looks that the settings allow.
+        look_s: what a look is thought to take, until one was seen.
         clock: seconds, monotonic.
+
+    Attributes:
+        short: whether any comparison had to take fewer looks than the settings allow.
     """
 
     def __init__(
-        self, within_s: float, comparisons: int, most: int, clock: Callable[[], float] = time.monotonic
+        self,
+        within_s: float,
+        comparisons: int,
+        most: int,
+        look_s: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._clock, self._ends = clock, clock() + within_s
+        self.short = False
+        self._clock, self._began = clock, clock()
+        self._ends = self._began + within_s
         self._left, self._most = comparisons, most
-        self._looks = 0
-        self._began = clock()
+        self._looks, self._look_s = 0, look_s
 
     def looks(self) -> int:
-        """For the next comparison: as many as the settings allow, until it is known how long one takes; never none."""
-        if not self._looks:
-            return self._most
+        """For the next comparison: as many as the settings allow and the time has room for; never none."""
         now = self._clock()
-        look_s = (now - self._began) / self._looks
-        return max(1, min(self._most, int((self._ends - now) / (self._left * look_s))))
+        look_s = (now - self._began) / self._looks if self._looks else self._look_s
+        looks = max(1, min(self._most, int((self._ends - now) / (self._left * look_s))))
+        self.short |= looks < self._most
+        return looks
 
     def took(self, looks: int) -> None:
         """A comparison is over, after so many looks."""
@@ -99,7 +111,8 @@ def self_test(settings: Settings, console: Console, *, runs: int, within_s: floa
         LoadError: if a run is invalid, or no p50 is judged, so that nothing could be proven.
     """
     settings = _beside_itself(settings)
-    bench = _Bench(settings, console, Pace(within_s, 2 * runs + 1, settings.config.compare.max_looks))
+    pace = Pace(within_s, 2 * runs + 1, settings.config.compare.max_looks, _look_s(settings))
+    bench = _Bench(settings, console, pace)
     unchanged = [_try(bench, f"unchanged-{number}", 0.0) for number in range(1, runs + 1)]
     plant = _plant(unchanged[0].result)
     console.say(f"planting delays: {plant.delay_ms:.2f} ms is what the threshold of p50 of {plant.endpoint} allows")
@@ -109,7 +122,16 @@ def self_test(settings: Settings, console: Console, *, runs: int, within_s: floa
     console.say(f"unchanged: {_of(alarms, runs)} accused")
     console.say(f"twice the threshold ({2 * plant.delay_ms:.2f} ms): {_of(found, runs)} found")
     console.say(f"at the threshold: {_of(sum(trial.planted_row for trial in at), 1)} found; about half are, by design")
+    if pace.short and found < runs:
+        console.say("some had fewer looks than `max-looks`, and so saw less; `--within` gives them more time")
     return alarms == 0 and found == runs
+
+
+def _look_s(settings: Settings) -> float:
+    """What a look takes if the services start quickly: ramp, warm-up and measured time of two targets."""
+    load = settings.config.load
+    ramp_s = load.users / load.spawn_rate if load.spawn_rate else 0.0
+    return _ROUND_A_LOOK_S + ramp_s + 2 * ((load.warm_up.min_s + load.warm_up.max_s) / 2 + load.measured_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +192,10 @@ def compare_parties(settings: Settings, parties: tuple[Party, Party], console: C
     """
     known = prepare(_comparing(settings, CompareWith.NONE))  # no base commit is looked for
     known = dataclasses.replace(known, settings=settings, base=known.commit or "itself")
-    measured = look_again(known, parties, console)
+    try:
+        measured = look_again(known, parties, console)
+    except BaseFailed as failed:
+        raise failed.error from failed
     result = conclude(known, decide(known, measured), measured)
     save(result, settings.out)
     return result

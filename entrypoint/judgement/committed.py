@@ -65,7 +65,7 @@ class Committed:
             estimate=math.log(value) - prediction.mean,
             half=prediction.half,
             resolution=prediction.resolution,
-            beyond=len(logs) if all(math.log(value) * metric.direction > log * metric.direction for log in logs) else 0,
+            beyond=self._beyond(occasions, metric, value),
         )
 
     def value(self, endpoint: str, metric: Metric) -> float | None:
@@ -97,6 +97,12 @@ class Committed:
         """The figure in every run that has it."""
         found = (run.endpoints[endpoint].values.get(metric.key) for run in self.group.runs if endpoint in run.endpoints)
         return tuple(value for value in found if value is not None)
+
+    @staticmethod
+    def _beyond(occasions: Sequence[Sequence[float]], metric: Metric, value: float) -> int:
+        """See `Against`. Only where each occasion is a single run, as the candidate is, are they alike but for their luck."""
+        worse = all(math.log(value) * metric.direction > log * metric.direction for runs in occasions for log in runs)
+        return len(occasions) if worse and all(len(runs) == 1 for runs in occasions) else 0
 
     def _occasions(self, endpoint: str, metric: Metric) -> list[list[float]]:
         return self.group.occasions(endpoint, metric.key)

@@ -196,7 +196,7 @@ def _against_baseline(row: _Row, alpha: float, forced: Status | None = None) -> 
     by_order = forced is None and row.rule.gate and _order_decides(row.rule, found)
     if by_order:
         status = Status.UNRESOLVED
-    note = "who has the first turn matters more than chance explains" if by_order else _extreme(row, found)
+    note = "who has the first turn matters more than chance explains" if by_order else _extreme(found, status)
     change = _change(row, status, found=found, note=note)
     if status is not Status.UNRESOLVED or by_order:
         return change
@@ -206,14 +206,14 @@ def _against_baseline(row: _Row, alpha: float, forced: Status | None = None) -> 
     )
 
 
-def _extreme(row: _Row, found: Against) -> str:
-    """That it is worse than everything before, which needs no model of the noise; it decides nothing.
+def _extreme(found: Against, status: Status) -> str:
+    """That a row which nobody accuses is worse than everything before: it needs no model of the noise, and decides nothing.
 
-    The rank of one more of K + 1 equal occasions is the highest with a probability of 1 / (K + 1).
+    One more of K + 1 runs that differ by luck alone is the highest with a probability of 1 / (K + 1), in each row by itself.
     """
-    if not row.rule.gate or found.beyond < _FEWEST_TO_EXCEED:
+    if status not in (Status.UNCHANGED, Status.UNRESOLVED) or found.beyond < _FEWEST_TO_EXCEED:
         return ""
-    return f"worse than on all {found.beyond} occasions before, by chance 1 in {found.beyond + 1}"
+    return f"worse than in all {found.beyond} runs before; of one row, chance does that 1 time in {found.beyond + 1}"
 
 
 def _order_decides(rule: Rule, found: Against) -> bool:

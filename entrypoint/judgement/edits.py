@@ -4,43 +4,58 @@ import math
 
 from entrypoint.baseline.model import Baseline, Fingerprint
 from entrypoint.judgement.committed import Committed
+from entrypoint.judgement.thresholds import Rule, rules_for
 from entrypoint.judgement.wording import figure, percent
-from entrypoint.measurement.metrics import METRICS
+from entrypoint.settings.model import Threshold
 
 _SHOWN = 4
 _LEAST = 0.001
 
 
-def describe_edits(before: Baseline | None, after: Baseline, fingerprint: Fingerprint) -> str:
+def describe_edits(before: Baseline, after: Baseline, fingerprint: Fingerprint, thresholds: list[Threshold]) -> str:
     """A sentence with old and new figures, "" if nothing was changed that this run is judged by.
 
     Args:
-        before: the base's file; None if it has none.
-        after: the pull request's, by which it is judged.
+        before, after: the base's file and the pull request's; empty where there is none.
         fingerprint: of this run.
+        thresholds: the user's, which say what is judged.
     """
-    new = after.group(fingerprint)
-    old = before.group(fingerprint) if before else None
-    if new is None or new == old:
+    old, new = before.group(fingerprint), after.group(fingerprint)
+    if old == new:
         return ""
+    if new is None:
+        return "This pull request removes the baseline for this machine and load, which the base branch has."
     if old is None:
         return "The baseline for this machine and load is new in this pull request; the base branch has none."
-    changes = sorted(_changes(Committed(old), Committed(new)), key=lambda change: -abs(change[0]))
+    changes = sorted(_changes(Committed(old), Committed(new), thresholds), key=lambda change: -abs(change[0]))
+    if not changes:
+        return (
+            "This pull request changes the runs of the baseline that it is judged by, but the mean of no judged figure."
+        )
     shown = "; ".join(text for _, text in changes[:_SHOWN])
     more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
-    what = f": {shown}{more}" if shown else ", but no figure of it"
-    return f"This pull request changes the baseline that it is judged by{what}."
+    return f"This pull request changes the baseline that it is judged by: {shown}{more}."
 
 
-def _changes(old: Committed, new: Committed) -> list[tuple[float, str]]:
+def _changes(old: Committed, new: Committed, thresholds: list[Threshold]) -> list[tuple[float, str]]:
     """The log ratio of every judged figure that is another now, with what to say of it."""
     found = []
     for endpoint in sorted({*old.endpoints(), *new.endpoints()}):
-        for metric in (metric for metric in METRICS.values() if metric.gate and metric.unit != "%"):
-            was, now = old.value(endpoint, metric), new.value(endpoint, metric)
+        for rule in rules_for(endpoint, thresholds):
+            was, now = _value(old, endpoint, rule), _value(new, endpoint, rule)
             if was == now or (was and now and abs(math.log(now / was)) < _LEAST):
                 continue
             size, how = (math.log(now / was), f" ({percent(now / was - 1)})") if was and now else (math.inf, "")
-            words = " to ".join("none" if value is None else figure(value, metric.unit) for value in (was, now))
-            found.append((size, f"{metric.label} of {endpoint} from {words}{how}"))
+            words = " to ".join("none" if value is None else figure(value, rule.metric.unit) for value in (was, now))
+            found.append((size, f"{rule.metric.label} of {endpoint} from {words}{how}"))
     return found
+
+
+def _value(committed: Committed, endpoint: str, rule: Rule) -> float | None:
+    """What a candidate is held against; None if it is not judged, or the baseline has none."""
+    if not rule.gate:
+        return None
+    if rule.metric.unit == "%":
+        failures, requests = committed.counts(endpoint)
+        return failures / requests if requests else None
+    return committed.value(endpoint, rule.metric) if rule.max_change is not None else None

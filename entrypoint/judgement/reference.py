@@ -18,7 +18,7 @@ class Against:
         resolution: log of the smallest change that would have been seen with 95 % probability.
         order: half the log by which it matters who has the first turn; None where nobody takes turns.
         order_z: the same in standard errors.
-        beyond: of how many earlier occasions the candidate is worse than every one; 0 if it is not.
+        beyond: how many earlier runs there are if the candidate is worse than each; 0 if it is not, or they are not its like.
     """
 
     baseline: float

@@ -6,9 +6,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from urllib.parse import urlsplit
 
-from locustfiles.ml_loadtest.timer import AVAILABLE, COARSE_S, Timer
+from locustfiles.ml_loadtest.timer import COARSE_S, Timer
 
 _CHUNK = 65536
 # So much of an answer may be on its way; a service that sends more waits, as it would for a slow client.
@@ -135,7 +136,7 @@ class _Clock:
     """Waits to a tenth of a millisecond; the event loop's own timers round up to a whole one."""
 
     def __init__(self) -> None:
-        self._timer = Timer() if AVAILABLE else None
+        self._timer = Timer.if_there()
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin, in the loop that waits."""
@@ -152,7 +153,7 @@ class _Clock:
         """On the clock of `time.perf_counter`."""
         if self._timer and due > time.perf_counter():
             called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            entry = self._timer.call_at(due, lambda: called.set_result(None))
+            entry = self._timer.call_at(due, partial(_come_true, called))
             try:
                 await called
             finally:
@@ -162,3 +163,8 @@ class _Clock:
             await asyncio.sleep(left - COARSE_S)
         while time.perf_counter() < due:
             await asyncio.sleep(0)
+
+
+def _come_true(called: "asyncio.Future[None]") -> None:
+    if not called.done():  # cancelled a moment ago, with its connection
+        called.set_result(None)

@@ -12,7 +12,8 @@ from entrypoint.settings.locustfile import doubts_of_locustfile
 from entrypoint.settings.model import Config, Service
 from entrypoint.settings.plausible import is_loopback
 
-_ALIVE = {"", "health", "healthz", "healthcheck", "live", "livez", "liveness", "ping", "ready", "readyz", "status"}
+# Not `ready`: model servers answer there when their models are.
+_ALIVE = {"", "health", "healthz", "healthcheck", "live", "livez", "liveness", "ping", "status"}
 # What slim and distroless images do not have, and health checks are copied with.
 _ABSENT = ("curl", "wget")
 
@@ -49,11 +50,9 @@ def _too_few(config: Config) -> Iterator[str]:
     load, p95 = config.load, METRICS["p95"]
     levels = [(stage.arrival_rate, stage.duration_s) for stage in load.stages] or [(load.arrival_rate, load.duration_s)]
     expected, seconds = min(((rate or 0.0) * seconds, seconds) for rate, seconds in levels)
+    mend = "make that stage longer, or its rate higher" if load.stages else "raise `duration` or `arrival-rate`"
     if 0 < expected < p95.minimum:
-        yield (
-            f"load: about {expected:.0f} requests in {seconds:g} s are fewer than the {p95.minimum} that a p95 needs; raise "
-            "`duration` or `arrival-rate`."
-        )
+        yield f"load: about {expected:.0f} requests in {seconds:g} s are fewer than the {p95.minimum} that a p95 needs; {mend}."
 
 
 def doubts_of_compose(model: Mapping[str, Any]) -> list[str]:
@@ -98,7 +97,7 @@ def _read_compose(path: Path) -> Mapping[str, Any]:
     """The file as it stands; what compose itself would refuse is compose's to say."""
     try:
         model = yaml.safe_load(_text(path))
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):  # an impossible date is a ValueError
         return {}
     return model if isinstance(model, dict) else {}
 

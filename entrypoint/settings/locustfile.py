@@ -4,6 +4,10 @@ import ast
 from collections.abc import Iterator
 
 _METHODS = {"get", "post", "put", "patch", "delete", "head", "options", "request"}
+# A locustfile that gives requests their names in one of these ways has thought of it.
+_RENAMES = {"rename_request", "request_name"}
+# What draws many at once draws a pool to choose from.
+_POOLS = {"sample", "choices", "shuffle", "Random", "seed", "SystemRandom"}
 _SHOWN = 3
 
 
@@ -11,10 +15,10 @@ def doubts_of_locustfile(text: str) -> list[str]:
     """Sentences about a locustfile, each with the mend; none for one that is not Python, which Locust will say."""
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     calls = [call for call in _calls(tree) if _is_request(call)]
-    return [*_ungrouped(calls), *_frozen(tree, calls)]
+    return [*_ungrouped(tree, calls), *_frozen(tree, calls)]
 
 
 def _calls(tree: ast.AST) -> Iterator[ast.Call]:
@@ -46,13 +50,16 @@ def _url(call: ast.Call) -> ast.expr | None:
     return call.args[place] if len(call.args) > place else _argument(call, "url") or _argument(call, "path")
 
 
-def _ungrouped(calls: list[ast.Call]) -> Iterator[str]:
+def _ungrouped(tree: ast.Module, calls: list[ast.Call]) -> Iterator[str]:
     """URLs that are made from values and have no name: each value gets a row of its own, and none of them enough requests."""
+    if any(isinstance(node, ast.Attribute) and node.attr in _RENAMES for node in ast.walk(tree)):
+        return
+    fixed = set(_fixed(tree.body))
     lines = [
         call.lineno
         for call in calls
         if (url := _url(call)) is not None
-        and _is_made(url)
+        and _is_made(url, fixed)
         and _argument(call, "name") is None
         and not _has_unpacked(call)
     ]
@@ -63,12 +70,28 @@ def _ungrouped(calls: list[ast.Call]) -> Iterator[str]:
         )
 
 
-def _is_made(url: ast.expr) -> bool:
+def _is_made(url: ast.expr, fixed: set[str]) -> bool:
+    """Whether a URL is put together from anything that may be another value in the next request."""
     if isinstance(url, ast.JoinedStr):
-        return any(isinstance(part, ast.FormattedValue) for part in url.values) and not _is_host_alone(url)
+        return bool(_varying(url, fixed)) and not _is_host_alone(url)
     if isinstance(url, ast.BinOp):
-        return isinstance(url.op, ast.Add | ast.Mod) and any(_is_text(side) for side in (url.left, url.right))
-    return isinstance(url, ast.Call) and isinstance(url.func, ast.Attribute) and url.func.attr == "format"
+        made = isinstance(url.op, ast.Add | ast.Mod) and any(_is_text(side) for side in (url.left, url.right))
+        return made and bool(_varying(url, fixed))
+    is_format = isinstance(url, ast.Call) and isinstance(url.func, ast.Attribute) and url.func.attr == "format"
+    return is_format and bool(_varying(url, fixed))
+
+
+def _varying(url: ast.expr, fixed: set[str]) -> set[str]:
+    """The names in it, but for those that the module gives a value once."""
+    return {node.id for node in ast.walk(url) if isinstance(node, ast.Name)} - fixed
+
+
+def _fixed(body: list[ast.stmt]) -> Iterator[str]:
+    """Names that a module or class binds, to be looked up in tasks as `NAME` or `self.name`."""
+    for statement in body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 
 def _is_host_alone(url: ast.JoinedStr) -> bool:
@@ -118,7 +141,7 @@ def _draws_one(value: ast.expr) -> bool:
         isinstance(call.func, ast.Attribute)
         and isinstance(call.func.value, ast.Name)
         and call.func.value.id in ("random", "faker", "fake")
-        and call.func.attr not in ("Random", "seed", "SystemRandom")
+        and call.func.attr not in _POOLS
         for call in _calls(value)
     )
 

@@ -5,14 +5,14 @@ import time
 import gevent
 from gevent.hub import Waiter
 
-from ml_loadtest.timer import AVAILABLE, COARSE_S, Timer
+from ml_loadtest.timer import COARSE_S, Timer
 
 
 class Alarm:
     """Wakes all greenlets of a process."""
 
     def __init__(self) -> None:
-        self._timer = Timer() if AVAILABLE else None
+        self._timer = Timer.if_there()
         self._watcher = gevent.get_hub().loop.io(self._timer.fileno(), 1) if self._timer else None
 
     def sleep_until(self, due: float) -> None:

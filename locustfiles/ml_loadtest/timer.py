@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable
 
-AVAILABLE = sys.platform == "linux"
 # Where there is no such timer, a loop sleeps until so long before it is due, and goes round and round from there on.
 COARSE_S = 0.0015
 _NANO = 1_000_000_000
@@ -37,13 +36,21 @@ class Timer:
     """
 
     def __init__(self) -> None:
-        self._library = ctypes.CDLL(None, use_errno=True)
+        self._library = ctypes.CDLL(None)
         self._descriptor: int = self._library.timerfd_create(_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
         if self._descriptor < 0:
-            raise OSError(ctypes.get_errno(), "the system gave no timer")
+            raise OSError("the system gave no timer")
         self._entries: list[tuple[float, int, list[Callable[[], object]]]] = []
         self._number = itertools.count()
         self._set_for = _NEVER
+
+    @classmethod
+    def if_there(cls) -> "Timer | None":
+        """One, or None where the system has none."""
+        try:
+            return cls() if sys.platform == "linux" else None
+        except (OSError, AttributeError):
+            return None
 
     def fileno(self) -> int:
         """What an event loop waits for."""
@@ -69,11 +76,13 @@ class Timer:
         except BlockingIOError:
             return  # it was set anew after it had gone off
         self._set_for = _NEVER
-        while self._entries and self._entries[0][0] <= time.perf_counter():
-            for callback in heapq.heappop(self._entries)[2]:
-                callback()
-        if self._entries and self._entries[0][0] < self._set_for:
-            self._set(self._entries[0][0])
+        try:
+            while self._entries and self._entries[0][0] <= time.perf_counter():
+                for callback in heapq.heappop(self._entries)[2]:
+                    callback()
+        finally:  # one that fails must not leave the others asleep
+            if self._entries and self._entries[0][0] < self._set_for:
+                self._set(self._entries[0][0])
 
     def close(self) -> None:
         """Give the descriptor back; nobody is called any more."""

@@ -393,7 +393,7 @@ def test_any_value_gives_a_status_and_no_crash(value, occasions):
 def test_being_worse_than_on_every_occasion_before_is_said_and_decides_nothing():
     changes, _ = judged(measurement(p50=10.3), group(*STEADY))
     row = changes["GET /", "p50"]
-    assert row.note == "worse than on all 10 occasions before, by chance 1 in 11"
+    assert row.note == "worse than in all 10 runs before; of one row, chance does that 1 time in 11"
     assert row.status is Status.UNCHANGED
 
 
@@ -401,6 +401,17 @@ def test_being_worse_than_on_every_occasion_before_is_said_and_decides_nothing()
 def test_as_good_as_any_occasion_before_needs_no_word(p50):
     changes, _ = judged(measurement(p50=p50), group(*STEADY))
     assert changes["GET /", "p50"].note == ""
+
+
+def test_an_accused_row_says_by_what_it_is_accused():
+    changes, _ = judged(measurement(p50=30.0), group(*STEADY))
+    assert (changes["GET /", "p50"].status, changes["GET /", "p50"].note) == (Status.REGRESSED, "")
+
+
+def test_a_run_is_not_the_like_of_an_occasion_of_several():
+    runs = group(*STEADY).runs
+    twice = group(*STEADY).model_copy(update={"runs": tuple(run for run in runs for _ in range(2))})
+    assert judged(measurement(p50=10.3), twice)[0]["GET /", "p50"].note == ""
 
 
 def test_a_few_occasions_before_are_too_few_to_be_worse_than_all():

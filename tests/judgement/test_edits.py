@@ -2,12 +2,13 @@
 
 from entrypoint.baseline.model import Baseline
 from entrypoint.judgement.edits import describe_edits
+from entrypoint.settings.model import Threshold
 from tests.judgement.building import FINGERPRINT, group
 
 
-def edits(before, after):
-    files = [Baseline(groups=(one,)) if one else None for one in (before, after)]
-    return describe_edits(files[0], files[1] or Baseline(), FINGERPRINT)
+def edits(before, after, *thresholds):
+    files = [Baseline(groups=(one,)) if one else Baseline() for one in (before, after)]
+    return describe_edits(*files, FINGERPRINT, [Threshold.model_validate(threshold) for threshold in thresholds])
 
 
 def test_an_untouched_baseline_needs_no_word():
@@ -39,7 +40,7 @@ def test_the_largest_change_comes_first_and_few_are_shown():
 
 def test_one_more_run_that_moves_nothing_is_said_as_that():
     assert edits(group({}), group({}, {})) == (
-        "This pull request changes the baseline that it is judged by, but no figure of it."
+        "This pull request changes the runs of the baseline that it is judged by, but the mean of no judged figure."
     )
 
 
@@ -55,5 +56,21 @@ def test_a_first_baseline_is_said_to_be_new():
     )
 
 
-def test_a_baseline_without_this_machine_says_nothing():
-    assert edits(group({}), None) == ""
+def test_a_baseline_that_is_taken_away_is_said_to_be_removed():
+    assert edits(group({}), None) == (
+        "This pull request removes the baseline for this machine and load, which the base branch has."
+    )
+    assert edits(None, None) == ""
+
+
+def test_what_the_user_judges_is_what_is_compared():
+    before, after = group({"p99": 30.0, "mean": 11.0}), group({"p99": 60.0, "mean": 11.0})
+    assert "but the mean of no judged figure" in edits(before, after)
+    assert "p99 of GET / from 30.0 ms to 60.0 ms (+100 %)" in edits(before, after, {"p99": {"max-increase": "10%"}})
+    assert "but the mean of no judged figure" in edits(
+        group({"p50": 10.0}), group({"p50": 20.0}), {"p50": {"gate": False}}
+    )
+
+
+def test_failures_are_held_against_the_baseline_s_share():
+    assert "share of failed requests of GET / from 0.00 % to 5.00 %" in edits(group({}), group({}, failures=50))

@@ -58,4 +58,10 @@ def test_old_and_new_figures_stand_at_the_top(project):  # noqa: F811
     assert "(+900 %)" in said or "×10" in said
     comment = (project / "results" / "comment.md").read_text()
     assert comment.index("changes the baseline that it is judged by") < comment.index("<details>")
+
+    (project / BASELINE).unlink()
+    committed(project, "looks the other way")
+    code, output = ml_loadtest(project, "run", *QUICK, **event(project, base))
+    assert (code, result(project)["verdict"]) == (0, "no-baseline"), output
+    assert "This pull request removes the baseline" in (project / "results" / "comment.md").read_text()
     assert nothing_left(project)

@@ -29,11 +29,19 @@ def test_the_gate_is_quiet_on_no_change_and_sees_twice_the_threshold(project):  
 class TestPace:
     def pace(self, within_s: float, comparisons: int = 5) -> tuple[Pace, list[float]]:
         now = [0.0]
-        return Pace(within_s, comparisons, 3, lambda: now[0]), now
+        return Pace(within_s, comparisons, 3, 80.0, lambda: now[0]), now
 
-    def test_nothing_is_known_before_the_first_comparison(self) -> None:
-        pace, _ = self.pace(1.0)
-        assert pace.looks() == 3
+    def test_the_first_comparison_goes_by_the_settings(self) -> None:
+        assert self.pace(900.0)[0].looks() == 2  # 180 s each
+        assert self.pace(1300.0)[0].looks() == 3
+
+    def test_that_there_was_no_time_for_all_looks_is_known(self) -> None:
+        pace, _ = self.pace(1300.0)
+        pace.looks()
+        assert not pace.short
+        pace, _ = self.pace(900.0)
+        pace.looks()
+        assert pace.short
 
     def test_looks_are_fewer_where_the_time_asks_for_it(self) -> None:
         pace, now = self.pace(900.0)

@@ -52,6 +52,14 @@ class TestLocustfile:
     def test_a_url_that_stays_the_same_wants_none(self, url):
         assert locustfile(f"self.client.get({url})") == []
 
+    def test_what_the_module_fixes_varies_nothing(self):
+        assert locustfile("self.client.get(f'/models/{MODEL}:predict')", above="MODEL = 'resnet'") == []
+        assert locustfile("self.client.get('/models/' + MODEL)", above="MODEL: str = 'resnet'") == []
+
+    def test_requests_that_are_named_in_another_way_are_in_order(self):
+        assert locustfile("self.client.request_name = '/items'; self.client.get(f'/items/{n}')") == []
+        assert locustfile("with self.client.rename_request('/items'): self.client.get(f'/items/{n}')") == []
+
     def test_the_url_of_request_is_its_second_argument(self):
         assert locustfile("self.client.request('GET', f'/items/{n}')")
         assert locustfile("self.client.request(f'{method}', '/items')") == []
@@ -83,6 +91,7 @@ class TestLocustfile:
                 "MANY = [{'age': random.randint(18, 90)} for _ in range(9)]",
             ),
             ("self.client.post('/p', json={'seed': 1})", "UNUSED = random.random()"),
+            ("self.client.post('/p', json=random.choice(ROWS))", "ROWS = random.sample(ALL, 500)"),
             ("self.client.post('/p', json=draw(RANDOM))", "RANDOM = random.Random(1)"),
             ("self.client.post('/p', json=PAYLOAD)", "PAYLOAD = {'age': 42}"),
         ],
@@ -130,10 +139,13 @@ class TestPlan:
     def test_a_plan_in_order_needs_no_word(self, tmp_path):
         assert doubts(plan(tmp_path)) == []
 
-    @pytest.mark.parametrize("path", ["/", "/health", "/healthz", "/api/v1/Ready", "/ping?x=1", "/status/"])
+    @pytest.mark.parametrize("path", ["/", "/health", "/healthz", "/api/v1/Live", "/ping?x=1", "/status/"])
     def test_a_path_that_answers_before_the_model_is_there(self, tmp_path, path):
         (said,) = doubts(plan(tmp_path, {"ready": {"path": path}}))
         assert said.startswith(f"ready: `{path}` may answer before the model is loaded")
+
+    def test_a_model_server_s_own_readiness_is_in_order(self, tmp_path):
+        assert doubts(plan(tmp_path, {"ready": {"path": "/v2/models/resnet/ready"}})) == []
 
     def test_another_machine_is_named(self, tmp_path):
         url = {"command": "", "url": "https://model.example.org/v1"}
@@ -148,6 +160,7 @@ class TestPlan:
         assert doubts(plan(tmp_path, stages="20/sx30s, 5/sx30s")) == []
         (said,) = doubts(plan(tmp_path, stages="20/sx30s, 4/sx30s"))
         assert "about 120 requests in 30 s" in said
+        assert "make that stage longer" in said
 
     def test_files_are_read_where_they_are_and_missing_ones_are_left_to_others(self, tmp_path):
         compose = tmp_path / "compose.yml"
@@ -155,6 +168,7 @@ class TestPlan:
         assert doubts(plan(tmp_path, service)) == []
         compose.write_text("services: {cache: {image: redis}}")
         assert len(doubts(plan(tmp_path, service))) == 1
-        compose.write_text("services: {cache: [")
-        assert doubts(plan(tmp_path, service)) == []
+        for unreadable in ("services: {cache: [", "built: 2023-13-01"):
+            compose.write_text(unreadable)
+            assert doubts(plan(tmp_path, service)) == []
         assert doubts(plan(tmp_path, text="client.get(f'/{x}')")) == []
