@@ -13,6 +13,7 @@ from benchmarks.trust import campaign
 from benchmarks.trust.table import tables
 from benchmarks.trust.trials import read_trials
 from entrypoint.console import Console
+from entrypoint.interruption import Interrupted, interruptible
 from entrypoint.settings.quantities import parse_duration
 
 
@@ -34,7 +35,14 @@ def main() -> int:
         console.say(
             f"a whole campaign takes {least:.1f} to {most:.1f} hours; this part of it {options.budget / 3600:.1f}"
         )
-        campaign.carry_on(options.campaign.absolute(), console, duration_s=options.duration, budget_s=options.budget)
+        try:
+            with interruptible(0):
+                campaign.carry_on(
+                    options.campaign.absolute(), console, duration_s=options.duration, budget_s=options.budget
+                )
+        except Interrupted as interruption:  # the services are down by now
+            console.say(f"{interruption.text} The same command goes on where this one stopped.")
+            return interruption.exit_code
     print(f"{machine.describe()}\n\n{tables(read_trials(options.campaign))}")
     return 0
 

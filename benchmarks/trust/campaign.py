@@ -11,8 +11,9 @@ from benchmarks.trust.conditions import Task, schedule, thresholds_at
 from benchmarks.trust.noise import coming_and_going
 from entrypoint.commands.self_test import compare_parties
 from entrypoint.console import Console
-from entrypoint.errors import LoadTestError
+from entrypoint.errors import LoadError, LoadTestError, SettingsError
 from entrypoint.generation import BASE, CANDIDATE, Party
+from entrypoint.judgement.model import Outcome
 from entrypoint.report.result import Result
 from entrypoint.settings.reading import Settings, read_settings
 
@@ -42,6 +43,7 @@ def carry_on(folder: Path, console: Console, *, duration_s: float, budget_s: flo
     """
     ends = time.monotonic() + budget_s
     folder.mkdir(parents=True, exist_ok=True)
+    _refuse_another_duration(folder, duration_s)
     levers = Levers(folder, console)
     for number, task in enumerate(schedule()):
         place = folder / "trials" / task.name
@@ -53,6 +55,19 @@ def carry_on(folder: Path, console: Console, *, duration_s: float, budget_s: flo
         planted = levers.planted(task)
         with coming_and_going(number):
             _try(place, task, planted, console, duration_s)
+
+
+def _refuse_another_duration(folder: Path, duration_s: float) -> None:
+    """Figures of looks of several lengths do not belong into one table."""
+    path = folder / "campaign.json"
+    if not path.exists():
+        path.write_text(json.dumps({"duration_s": duration_s}))
+    begun_with = json.loads(path.read_text())["duration_s"]
+    if begun_with != duration_s:
+        raise SettingsError(
+            f"The campaign in `{folder}` has looks of {begun_with:g} s.",
+            remedy=f"Go on with `--duration {begun_with:g}s`, or name another folder.",
+        )
 
 
 class Levers:
@@ -93,7 +108,14 @@ def _probe(place: Path, service: str, lever: str, setting: float, row: str, cons
     """The rise that a lever gives, from one long comparison without a neighbour."""
     settings = _settings(place, 0.05, duration_s=_PROBE_S, looks=1)
     result = _compare(settings, service, {lever: f"{setting}"}, console)
-    return next(change.change for change in result.changes if change.metric == row and change.change is not None)
+    found = next((change for change in result.changes if change.metric == row), None)
+    if result.verdict is Outcome.INVALID or found is None or not found.interval or found.interval[0] <= 0:
+        raise LoadError(
+            f"{lever}={setting} made no clear change of {row} of {service}, so that nothing can be planted by it.",
+            remedy="Try again on a quieter machine; what was measured so far is kept.",
+        )
+    assert found.change is not None
+    return found.change
 
 
 def _try(place: Path, task: Task, planted: dict[str, str], console: Console, duration_s: float) -> None:
@@ -108,6 +130,8 @@ def _try(place: Path, task: Task, planted: dict[str, str], console: Console, dur
         verdict = result.verdict.value
     except LoadTestError as error:
         problem = error.what
+    except OSError as error:
+        problem = str(error)
     done = {
         "service": task.service, "condition": condition.name, "number": task.number, "planted": planted, "began": began,
         "took_s": time.time() - began, "duration_s": duration_s, "verdict": verdict, "problem": problem,

@@ -19,7 +19,7 @@ class Condition:
     Attributes:
         name: in file names and tables.
         label: for people.
-        threshold: the allowed rise at which it is judged live, half of what is planted.
+        threshold: the allowed rise at which it is judged live; half of what is planted, where that is a rise.
         row: the metric that shows the change; "" where several may, or none should.
         lever: the variable of the service that plants it; "" for none.
         setting: the lever's value; None where calibration finds it.
@@ -47,7 +47,7 @@ CONDITIONS = (
     Condition(name="stalling", label="1 s stalls", threshold=0.10, row="p95", lever="STALL", setting=_STALL_EVERY, runs=4),
 )  # fmt: skip
 NAMED = {condition.name: condition for condition in CONDITIONS}
-# Every threshold that unchanged code is judged at beside its own; a tighter one would have needed more looks.
+# Unchanged code is made at the tightest of them, and judged again at the others.
 THRESHOLDS = (0.05, 0.10)
 _FIRST = 2
 

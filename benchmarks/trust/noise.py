@@ -7,7 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_SPIN = "while True: pass"
+# It ends by itself, should nobody be left to end it.
+_SPIN = "import sys, time\nend = time.monotonic() + float(sys.argv[1])\nwhile time.monotonic() < end: pass"
 # Seconds that it stays, and that it is away: present for about a fifth of the time.
 _STAYS_S, _AWAY_S = (1.0, 8.0), (5.0, 30.0)
 
@@ -27,6 +28,7 @@ def coming_and_going(seed: int) -> Iterator[None]:
 
 def _visit(chance: random.Random, over: threading.Event) -> None:
     while not over.wait(chance.uniform(*_AWAY_S)):
-        with subprocess.Popen([sys.executable, "-c", _SPIN]) as hog:
-            over.wait(chance.uniform(*_STAYS_S))
+        stays_s = chance.uniform(*_STAYS_S)
+        with subprocess.Popen([sys.executable, "-c", _SPIN, f"{stays_s}"]) as hog:
+            over.wait(stays_s)
             hog.kill()

@@ -9,7 +9,7 @@ from scipy.stats import mannwhitneyu, t
 
 from entrypoint.measurement.metrics import nearest_rank
 
-# Bencher's recipe for a history: at most 64 results, upper boundary 0.99 of the t distribution's prediction interval.
+# Bencher's recipe for a history: at most 64 results, upper boundary 0.99; a prediction interval of Student's t since its 0.6.3.
 _MOST_PAST, _FEWEST_PAST = 64, 5
 _T_BOUNDARY = 0.99
 _P_VALUE = 0.01

@@ -1,7 +1,9 @@
 """Reads what a campaign kept, and judges it again from the raw samples."""
 
 import json
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -44,6 +46,50 @@ class Look:
         """Whether generator and machine were fit to measure, on either target."""
         return self.candidate.valid and self.base.valid
 
+    def figure(self, metric: str) -> float:
+        """The candidate's, in the metric's unit; NaN if it has none."""
+        return _figure(self.candidate, metric)
+
+    def base_figure(self, metric: str) -> float:
+        """The base's; NaN if it has none."""
+        return _figure(self.base, metric)
+
+
+def _figure(measurement: Measurement, metric: str) -> float:
+    found = measurement.endpoints.get(ENDPOINT)
+    value = found.metrics.get(metric) if found else None
+    return math.nan if value is None or value <= 0 else value
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The judgement of a comparison, made again.
+
+    Attributes:
+        comparison: None if a look was invalid, or if the product would have taken another look than were taken.
+        looks: how many it took.
+    """
+
+    comparison: Comparison | None
+    looks: int
+
+
+def replay(looks: Sequence[Look], threshold: float) -> Replay:
+    """Look after look, as `side_by_side` goes on: for as long as a row is open that more looks could decide."""
+    earlier: Comparison | None = None
+    for number in range(1, len(looks) + 1):
+        seen = looks[:number]
+        if not seen[-1].valid:
+            return Replay(None, number)
+        pairs = joined([look.pairs for look in seen])
+        measurement = whole([look.candidate for look in seen], pairs)
+        now = compare(measurement, Paired(pairs, _SEED), thresholds_at(threshold), _RATE)
+        earlier = acquit(earlier, now)
+        if not open_rows(earlier, number, _MOST_LOOKS):
+            return Replay(earlier, number)
+    # The run itself stopped here, at another threshold; what this one would have seen next, nobody knows.
+    return Replay(None, len(looks))
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -61,6 +107,13 @@ class Trial:
     began: float
     verdict: str
     problem: str
+    _replays: dict[float, Replay] = field(default_factory=dict)
+
+    @property
+    def usable(self) -> bool:
+        """Whether its first look measured anything on both targets."""
+        sides = [side for look in self.looks[:1] for side in (look.candidate, look.base)]
+        return not self.problem and bool(sides) and all(ENDPOINT in side.endpoints for side in sides)
 
     @cached_property
     def looks(self) -> list[Look]:
@@ -84,22 +137,11 @@ class Trial:
         rows = self.looks[0].pairs.endpoints[ENDPOINT][target].rows
         return np.sort(rows["response_ms"].astype(np.float64))
 
-    def judged(self, threshold: float) -> Comparison | None:
-        """Side by side as the product judges it, at any threshold that is not tighter than the one it was made at.
-
-        None for a run that is invalid.
-        """
-        earlier: Comparison | None = None
-        for number in range(1, len(self.looks) + 1):
-            seen = self.looks[:number]
-            if not all(look.valid for look in seen):
-                return None
-            pairs = joined([look.pairs for look in seen])
-            measurement = whole([look.candidate for look in seen], pairs)
-            earlier = acquit(earlier, compare(measurement, Paired(pairs, _SEED), thresholds_at(threshold), _RATE))
-            if not open_rows(earlier, number, _MOST_LOOKS):
-                break
-        return earlier
+    def replayed(self, threshold: float) -> Replay:
+        """Side by side as the product judges it, from the raw samples."""
+        if threshold not in self._replays:
+            self._replays[threshold] = replay(self.looks, threshold)
+        return self._replays[threshold]
 
     def judged_by(self, runs: list[Run], threshold: float) -> Comparison | None:
         """Its candidate alone, against a baseline of such runs; None where its first look is invalid."""

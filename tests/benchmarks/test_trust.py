@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -9,11 +10,17 @@ import numpy as np
 import pytest
 import yaml
 
-from benchmarks.trust import campaign, table
+from benchmarks.trust import campaign, noise, table
 from benchmarks.trust.conditions import CONDITIONS, NAMED, RATE, UNCHANGED, schedule, thresholds_at
+from benchmarks.trust.lines import Line, Said, all_lines, said_of
 from benchmarks.trust.rivals import RULES, Seen, alert, deviations, fixed_exact, locust_p95, mann_whitney, student
-from benchmarks.trust.trials import Trial
+from benchmarks.trust.trials import ENDPOINT, Look, Trial
+from entrypoint.errors import SettingsError
 from entrypoint.load.interpreter import locust_python
+from entrypoint.measurement.measure import measure_endpoint
+from entrypoint.measurement.model import Check
+from tests.judgement.building import measurement
+from tests.judgement.pairing import noisy, pairs_of, side
 
 CHANCE = np.random.default_rng(7)
 LOCUSTS_OWN = """
@@ -101,30 +108,128 @@ class TestRivals:
         }
 
 
-class TestCells:
+def sides(scale: float = 1.0, seed: int = 1, *, valid: bool = True) -> Look:
+    """A look at which the candidate took `scale` times as long as the base: 20 pairs of a second, 40 requests in each."""
+    base = noisy(20, 40, seed)
+    made = pairs_of({ENDPOINT: (side(noisy(20, 40, seed + 100) * scale), side(base))})
+    ours, theirs = (
+        measurement().model_copy(update={"endpoints": {ENDPOINT: measure_endpoint(one.samples)}, "window_s": 20.0})
+        for one in made.endpoints[ENDPOINT]
+    )
+    failed = (
+        () if valid else (Check(name="steal", value=1.0, limit=0.1, unit="", ok=False, text="the neighbour took it"),)
+    )
+    return Look(candidate=ours.model_copy(update={"checks": failed}), base=theirs, pairs=made)
+
+
+def trial(*looks: Look, condition: str = "unchanged", began: float = 0.0) -> Trial:
+    made = Trial(Path("/nowhere"), "computes", NAMED[condition], began, "", "")
+    made.__dict__["looks"] = list(looks)
+    return made
+
+
+def line(name: str, trials: list[Trial]) -> Line:
+    (found,) = (line for line in all_lines(trials) if line.name == name)
+    return found
+
+
+class TestReplay:
+    def test_a_clear_change_is_accused_at_the_last_look_alone(self) -> None:
+        once, thrice = trial(sides(2.0)), trial(*(sides(2.0, seed) for seed in (1, 2, 3)))
+        assert once.replayed(0.05).comparison is None  # the product would have looked again
+        assert said_of(thrice.replayed(0.05).comparison, "p50") is Said.ACCUSED
+        assert thrice.replayed(0.05).looks == 3
+
+    def test_no_change_at_a_wide_threshold_needs_one_look(self) -> None:
+        found = trial(*(sides(seed=seed) for seed in (1, 2, 3))).replayed(0.5)
+        assert (said_of(found.comparison, ""), found.looks) == (Said.QUIET, 1)
+
+    def test_an_invalid_look_makes_the_run_count_nowhere(self) -> None:
+        assert trial(sides(valid=False)).replayed(0.5).comparison is None
+        assert trial(sides(2.0), sides(2.0, 2, valid=False)).replayed(0.05).comparison is None
+
+    def test_a_row_that_nobody_could_decide_is_undecided(self) -> None:
+        assert said_of(trial(sides()).replayed(0.001).comparison, "p50") is Said.UNDECIDED
+
+    def test_what_the_samples_do_not_give_again_is_counted(self, tmp_path: Path) -> None:
+        made = Trial(tmp_path, "computes", UNCHANGED, 0.0, "", "")
+        made.__dict__["looks"] = [sides(seed=seed) for seed in (1, 2, 3)]
+        again = made.replayed(UNCHANGED.threshold).comparison
+        assert again is not None
+        rows = [{"endpoint": c.endpoint, "metric": c.metric, "status": c.status.value} for c in again.changes]
+        (tmp_path / "result.json").write_text(json.dumps({"changes": rows}))
+        assert not table.differs(made)
+        (tmp_path / "result.json").write_text(json.dumps({"changes": [{**rows[0], "status": "new"}, *rows[1:]]}))
+        assert table.differs(made)
+
+
+class TestLines:
+    def test_a_rule_that_looks_back_sees_nothing_of_later(self) -> None:
+        trials = [trial(sides(seed=number), began=float(number)) for number in range(12)]
+        committed = line("committed, 10 occasions, 10 %: any row", trials)
+        assert [committed.says(one) is None for one in trials] == [True] * 10 + [False] * 2
+        history = line("mean + 3 standard deviations, p95", trials)
+        assert [history.says(one) is None for one in trials] == [True] * 5 + [False] * 7
+        before = line("10 % on exact p95, base of the run before", trials)
+        assert [before.says(one) is None for one in trials] == [True] + [False] * 11
+
+    def test_what_was_invalid_is_nobody_s_baseline_and_is_judged_by_nobody(self) -> None:
+        trials = [trial(sides(valid=False)), trial(sides(seed=2), began=1.0)]
+        before = line("10 % on exact p95, base of the run before", trials)
+        assert [before.says(one) for one in trials] == [None, None]
+        assert line("10 % on exact p95, base beside it", trials).says(trials[0]) is None
+
+    def test_each_rule_pays_for_what_it_looked_at(self) -> None:
+        made = trial(*(sides(seed=seed) for seed in (1, 2, 3)))
+        assert line("side by side, 10 %: any row", [made]).load_s(made) == 40.0 * made.replayed(0.10).looks
+        assert line("10 % on exact p95, base beside it", [made]).load_s(made) == 40.0
+        assert line("10 % on exact p95, base of the run before", [made]).load_s(made) == 20.0
+
+    def test_verdicts_that_share_samples_prove_no_bound(self) -> None:
+        independent = {line.name: line.independent for line in all_lines([])}
+        assert not independent["committed, 10 occasions, 5 %: p50"]
+        assert not independent["Mann-Whitney, p < 0.01, base of the run before"]
+        assert independent["Mann-Whitney, p < 0.01, base beside it"]
+        assert independent["side by side, its own threshold: any row"]
+
+
+class TestTables:
     @pytest.mark.parametrize(
-        ("verdicts", "accusing", "cell"),
+        ("verdicts", "accusing", "shown"),
         [
-            ([False] * 299, True, "0 of 299 (≤ 1.0 %)"),
-            ([True] * 59, False, "59 of 59 (≥ 95 %)"),
-            ([False] * 20, True, "0 of 20 (≤ 14 %)"),
-            ([True, None, False], False, "1 of 2 (≥ 2.5 %)"),
+            ([Said.QUIET] * 299, True, "0 of 299 (≤ 1.0 %)"),
+            ([Said.ACCUSED] * 59, False, "59 of 59 (≥ 95 %)"),
+            ([Said.QUIET] * 12 + [Said.UNDECIDED] * 8, True, "0 of 20 (≤ 14 %), 8 undecided"),
+            ([Said.ACCUSED, None, Said.QUIET], False, "1 of 2 (≥ 2.5 %)"),
             ([None], True, ""),
         ],
     )
-    def test_a_count_says_what_it_proves(self, verdicts, accusing: bool, cell: str) -> None:
-        assert table._cell(verdicts, accusing=accusing) == cell
+    def test_a_count_says_what_it_proves(self, verdicts, accusing: bool, shown: str) -> None:
+        assert table.cell(verdicts, accusing=accusing, bound=True) == shown
+
+    def test_without_independence_it_proves_nothing(self) -> None:
+        assert table.cell([Said.QUIET] * 20, accusing=True, bound=False) == "0 of 20"
 
     def test_a_spread_has_the_interval_that_so_few_runs_prove(self) -> None:
-        assert table._spread([0.0, 0.02, 0.04]) == "2.0 % (1.0 to 12.6)"
+        assert table.spread([0.0, 0.02, 0.04]) == "2.0 % (1.0 to 12.6)"
 
-    def test_a_judgement_that_differs_from_the_one_of_the_time_is_counted(self, tmp_path: Path) -> None:
-        (tmp_path / "result.json").write_text(
-            json.dumps({"changes": [{"endpoint": "a", "metric": "p50", "status": "new"}]})
-        )
-        trial = Trial(tmp_path, "computes", UNCHANGED, 0.0, "pass", "")
-        assert trial.live == {("a", "p50", "new")}
+    def test_no_comparison_yet_is_said(self) -> None:
+        assert table.tables([]) == "No comparison was made yet."
 
-    def test_what_was_made_at_a_wide_threshold_is_not_judged_at_a_tighter_one(self, tmp_path: Path) -> None:
-        trial = Trial(tmp_path, "computes", NAMED["slower-20"], 0.0, "pass", "")
-        assert table._side_by_side(0.05, "")(trial) is None
+    def test_a_trial_without_a_look_is_counted_and_spoils_nothing(self) -> None:
+        said = table.tables([trial(), trial(sides(seed=2), began=3600.0)])
+        assert "2 comparisons in 1 looks over 1.0 hours" in said
+        assert "1 could not be made" in said
+        assert "| no change | 1 |" in said
+
+
+class TestCampaign:
+    def test_looks_of_another_length_are_refused(self, tmp_path: Path) -> None:
+        campaign._refuse_another_duration(tmp_path, 20.0)
+        campaign._refuse_another_duration(tmp_path, 20.0)
+        with pytest.raises(SettingsError, match="looks of 20 s"):
+            campaign._refuse_another_duration(tmp_path, 60.0)
+
+    def test_the_neighbour_leaves_by_itself(self) -> None:
+        hog = subprocess.run([sys.executable, "-c", noise._SPIN, "0.2"], timeout=30, check=False)
+        assert hog.returncode == 0
