@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.chromium import NAMES, chromium_path
+from tests.browser import NAMES, chromium_path
 from scripts.preview.browser import show
 from scripts.preview.page import page
 
