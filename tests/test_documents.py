@@ -1,5 +1,7 @@
 """What the documents say is what the code does."""
 
+import importlib
+import importlib.util
 import json
 import re
 import tomllib
@@ -29,6 +31,14 @@ def test_every_setting_input_and_metric_is_in_a_table():
 
     assert all(f"`{key.flag}`" in settings for key in all_keys())
     assert all(f"| `{name}` |" in readme for name in INPUTS)
+
+
+def test_what_contributing_has_people_start_can_be_started():
+    modules = set(re.findall(r"python -m ([\w.]+)", (ROOT / "CONTRIBUTING.md").read_text()))
+    assert {"scripts.preview", "tests.report.pictures", "benchmarks.trust"} <= modules
+    for name in modules:
+        found = importlib.util.find_spec(f"{name}.__main__") if (ROOT / name.replace(".", "/")).is_dir() else None
+        importlib.import_module(found.name if found else name)
 
 
 def test_the_readme_s_picture_says_what_its_comment_says():

@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.browser import NAMES, chromium_path
 from scripts.preview.browser import show
 from scripts.preview.page import page
+from tests.browser import NAMES, chromium_path
 
 
 def main() -> int:
