@@ -51,7 +51,6 @@ class _Duration(click.ParamType[float]):
 
 
 @cache
-@cache
 def _setting_flags() -> tuple[click.Option, ...]:
     from entrypoint.settings.keys import all_keys
 
