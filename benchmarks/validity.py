@@ -24,6 +24,7 @@ import psutil
 from numpy.typing import NDArray
 
 from benchmarks import machine
+from benchmarks.beside import beside
 from benchmarks.generator import LOCUSTFILES, launch, plan
 from benchmarks.servers import LEDGER, Server, serving
 from entrypoint.errors import LoadError
@@ -136,7 +137,7 @@ def _run(case: Case) -> tuple[str, ...]:
         todo = replace(todo, spawn_rate=500.0)
         if case.pinned:
             server.process.cpu_affinity([1])
-        with _disturbed(case, str(how.exchange)):
+        with beside(_disturb, case, str(how.exchange)):
             recording = measure(how, todo)
         return _figures(recording, server)
 
@@ -207,20 +208,8 @@ def _hogs(count: int, nice: int, core: int | None) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _disturbed(case: Case, exchange: str) -> Iterator[None]:
-    """Find the generator once it runs, give it its core, and stop it now and then."""
-    over = threading.Event()
-    thread = threading.Thread(target=_disturb, args=(case, exchange, over))
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
 def _disturb(case: Case, exchange: str, over: threading.Event) -> None:
+    """Find the generator once it runs, give it its core, and stop it now and then."""
     generator = None
     while generator is None and not over.wait(0.05):
         generator = _started(exchange)

@@ -189,7 +189,9 @@ def compare_with_baseline(known: Known, measurement: Measurement) -> Comparison:
     config = known.settings.config
     against = runs.describe(known.group, date.today()) if known.group else ""
     reference = Committed(known.group) if known.group else None
-    return compare(measurement, reference, config.thresholds, config.compare.false_alarm_rate, against)
+    found = compare(measurement, reference, config.thresholds, config.compare.false_alarm_rate, against)
+    edits = (known.edits,) if known.edits else ()
+    return found.model_copy(update={"caveats": (*edits, *found.caveats)})
 
 
 def decide(known: Known, measured: Measured) -> Verdict:
@@ -221,7 +223,6 @@ def conclude(
     known.timing["overhead"] = overhead(known.timing)
     comparison = measured.comparison if measured else None
     measurement = measured.measurement if measured else None
-    edits = (known.edits,) if known.edits and not (known.base and measured and not measured.fell_back) else ()
     return Result(
         tool_version=__version__,
         suite=settings.suite,
@@ -233,7 +234,7 @@ def conclude(
         exit_code=verdict.exit_code,
         reasons=verdict.reasons,
         changes=comparison.changes if comparison else (),
-        compared=_compared(known, comparison, edits),
+        compared=_compared(known, comparison),
         measurement=measurement,
         looks=measured.looks if measured else (),
         stretches=measured.stretches if measured else (),
@@ -264,7 +265,7 @@ def stretches(measurement: Measurement, timing: dict[str, float]) -> tuple[Stret
     return (Stretch(begin_s=-timing["warm-up"], end_s=0.0, target="", kind="ramp and warm-up"), *held)
 
 
-def _compared(known: Known, comparison: Comparison | None, edits: tuple[str, ...]) -> Compared:
+def _compared(known: Known, comparison: Comparison | None) -> Compared:
     compare_settings = known.settings.config.compare
     oldest = known.group.runs[0] if known.group else None
     return Compared(
@@ -273,7 +274,7 @@ def _compared(known: Known, comparison: Comparison | None, edits: tuple[str, ...
         rows=comparison.rows if comparison else 0,
         alpha=comparison.alpha if comparison else 0.0,
         false_alarm_rate=compare_settings.false_alarm_rate,
-        caveats=(*edits, *(comparison.caveats if comparison else ())),
+        caveats=comparison.caveats if comparison else (),
         oldest=f"{oldest.commit[:7]} of {oldest.date}" if oldest else "",
     )
 

@@ -7,9 +7,9 @@ import shutil
 import time
 from pathlib import Path
 
-from benchmarks.trust.conditions import Task, schedule, thresholds_at
+from benchmarks.trust.conditions import UNCHANGED, Task, schedule, thresholds_at
 from benchmarks.trust.noise import coming_and_going
-from entrypoint.commands.self_test import compare_parties
+from entrypoint.commands.self_test import compare_parties, look_s
 from entrypoint.console import Console
 from entrypoint.errors import LoadError, LoadTestError, SettingsError
 from entrypoint.generation import BASE, CANDIDATE, Party
@@ -19,8 +19,6 @@ from entrypoint.settings.reading import Settings, read_settings
 
 _HERE = Path(__file__).parent / "services"
 DONE = "trial.json"
-# What a look takes beside its measured time: two containers up and down, warm-up, analysis. For the estimate alone.
-_ROUND_A_LOOK_S = 14.0
 # A calibration plants so much, and takes what the rise came to as a straight line through no change.
 _PROBE = {"WORK": 1.2, "TAIL": 2.0}
 _PROBE_S = 40.0
@@ -29,7 +27,7 @@ _PROBE_S = 40.0
 def estimate_s(duration_s: float) -> tuple[float, float]:
     """Seconds that a whole campaign takes, if every comparison needs one look, and if all need three."""
     looks = len(schedule())
-    each = 2 * duration_s + _ROUND_A_LOOK_S
+    each = look_s(_settings(Path(), UNCHANGED.threshold, duration_s=duration_s))
     return looks * each, 3 * looks * each
 
 

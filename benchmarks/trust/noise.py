@@ -4,8 +4,9 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+
+from benchmarks.beside import beside
 
 # It ends by itself, should nobody be left to end it.
 _SPIN = "import sys, time\nend = time.monotonic() + float(sys.argv[1])\nwhile time.monotonic() < end: pass"
@@ -13,17 +14,9 @@ _SPIN = "import sys, time\nend = time.monotonic() + float(sys.argv[1])\nwhile ti
 _STAYS_S, _AWAY_S = (1.0, 8.0), (5.0, 30.0)
 
 
-@contextmanager
-def coming_and_going(seed: int) -> Iterator[None]:
+def coming_and_going(seed: int) -> AbstractContextManager[None]:
     """The neighbour, for as long as the block takes; the same visits for the same seed."""
-    over = threading.Event()
-    thread = threading.Thread(target=_visit, args=(random.Random(seed), over))
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    return beside(_visit, random.Random(seed))
 
 
 def _visit(chance: random.Random, over: threading.Event) -> None:

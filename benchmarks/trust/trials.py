@@ -97,15 +97,13 @@ class Trial:
 
     Attributes:
         began: seconds since 1970.
-        verdict: of the product, when it was made.
-        problem: why there is none.
+        problem: why it could not be made, or "".
     """
 
     folder: Path
     service: str
     condition: Condition
     began: float
-    verdict: str
     problem: str
     _replays: dict[float, Replay] = field(default_factory=dict)
 
@@ -174,7 +172,7 @@ def read_trials(folder: Path) -> list[Trial]:
         found.append(
             Trial(
                 folder=path.parent, service=values["service"], condition=NAMED[values["condition"]],
-                began=values["began"], verdict=values["verdict"], problem=values["problem"],
+                began=values["began"], problem=values["problem"],
             )
         )  # fmt: skip
     return sorted(found, key=lambda trial: trial.began)

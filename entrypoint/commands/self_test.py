@@ -111,7 +111,7 @@ def self_test(settings: Settings, console: Console, *, runs: int, within_s: floa
         LoadError: if a run is invalid, or no p50 is judged, so that nothing could be proven.
     """
     settings = _beside_itself(settings)
-    pace = Pace(within_s, 2 * runs + 1, settings.config.compare.max_looks, _look_s(settings))
+    pace = Pace(within_s, 2 * runs + 1, settings.config.compare.max_looks, look_s(settings))
     bench = _Bench(settings, console, pace)
     unchanged = [_try(bench, f"unchanged-{number}", 0.0) for number in range(1, runs + 1)]
     plant = _plant(unchanged[0].result)
@@ -127,7 +127,7 @@ def self_test(settings: Settings, console: Console, *, runs: int, within_s: floa
     return alarms == 0 and found == runs
 
 
-def _look_s(settings: Settings) -> float:
+def look_s(settings: Settings) -> float:
     """What a look takes if the services start quickly: ramp, warm-up and measured time of two targets."""
     load = settings.config.load
     ramp_s = load.users / load.spawn_rate if load.spawn_rate else 0.0

@@ -123,7 +123,7 @@ def sides(scale: float = 1.0, seed: int = 1, *, valid: bool = True) -> Look:
 
 
 def trial(*looks: Look, condition: str = "unchanged", began: float = 0.0) -> Trial:
-    made = Trial(Path("/nowhere"), "computes", NAMED[condition], began, "", "")
+    made = Trial(Path("/nowhere"), "computes", NAMED[condition], began, "")
     made.__dict__["looks"] = list(looks)
     return made
 
@@ -152,7 +152,7 @@ class TestReplay:
         assert said_of(trial(sides()).replayed(0.001).comparison, "p50") is Said.UNDECIDED
 
     def test_what_the_samples_do_not_give_again_is_counted(self, tmp_path: Path) -> None:
-        made = Trial(tmp_path, "computes", UNCHANGED, 0.0, "", "")
+        made = Trial(tmp_path, "computes", UNCHANGED, 0.0, "")
         made.__dict__["looks"] = [sides(seed=seed) for seed in (1, 2, 3)]
         again = made.replayed(UNCHANGED.threshold).comparison
         assert again is not None
