@@ -194,7 +194,7 @@ def accept(source: str, baseline: str | None, config: str | None, even_if_slower
     from entrypoint.settings.reading import baseline_path
 
     _, workflow = _workflow()
-    path = baseline_path(baseline, config, Path.cwd())
+    path = baseline_path(baseline, config, os.environ, Path.cwd())
     accept_run(read_result(Path(source)), path, _console(workflow), even_if_slower=even_if_slower)
     return ExitCode.OK
 
@@ -301,7 +301,7 @@ def history(source: str | None, out: str, add: tuple[str, ...], config: str | No
     from entrypoint.settings.reading import history_path
 
     runner, workflow = _workflow()
-    path = history_path(source, config, Path.cwd())
+    path = history_path(source, config, os.environ, Path.cwd())
     folders = [Path(folder) for folder in add]
     draw(path, Path(out), _console(workflow), added=folders, pull_request=runner.pull_request)
     return ExitCode.OK

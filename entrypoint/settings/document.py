@@ -18,12 +18,17 @@ class Document:
     Attributes:
         name: as the user wrote it.
         values: plain mappings, lists and scalars.
-        lines: the line of every key and list item, by its place.
+        written_at: file and line of every key and list item, by its place.
     """
 
     name: str
     values: dict[str, Any]
-    lines: dict[Place, int]
+    written_at: dict[Place, str]
+
+    def over(self, other: "Document") -> "Document":
+        """This file laid over another one: mappings are joined key by key, everything else replaces what was there."""
+        places = {**other.written_at, **self.written_at}
+        return Document(self.name, _laid_over(self.values, other.values), places)
 
 
 def read_document(path: Path, name: str) -> Document:
@@ -56,8 +61,8 @@ def parse_document(text: str, name: str) -> Document:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
             return Document(name, {}, {})
-        lines: dict[Place, int] = {}
-        _note_lines(node, (), lines, name)
+        written_at: dict[Place, str] = {}
+        _note_places(node, (), written_at, name)
         values = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
@@ -71,21 +76,29 @@ def parse_document(text: str, name: str) -> Document:
         raise SettingsError(
             f"`{name}` should hold keys and values, such as `service:`; it holds {type(values).__name__}."
         )
-    return Document(name, values, lines)
+    return Document(name, values, written_at)
 
 
-def _note_lines(node: yaml.Node, place: Place, lines: dict[Place, int], name: str) -> None:
+def _note_places(node: yaml.Node, place: Place, written_at: dict[Place, str], name: str) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            here = (*place, str(key.value))
-            if here in lines:
+            here, line = (*place, str(key.value)), f"{name} line {key.start_mark.line + 1}"
+            if here in written_at:
                 raise SettingsError(
-                    f"`{name}` line {key.start_mark.line + 1} gives `{key.value}` again; it stands at line {lines[here]} too.",
+                    f"{line} gives `{key.value}` again; it stands at {written_at[here].removeprefix(name).strip()} too.",
                     remedy="Keep one of the two.",
                 )
-            lines[here] = key.start_mark.line + 1
-            _note_lines(value, here, lines, name)
+            written_at[here] = line
+            _note_places(value, here, written_at, name)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            lines[(*place, index)] = item.start_mark.line + 1
-            _note_lines(item, (*place, index), lines, name)
+            written_at[(*place, index)] = f"{name} line {item.start_mark.line + 1}"
+            _note_places(item, (*place, index), written_at, name)
+
+
+def _laid_over(values: dict[str, Any], below: dict[str, Any]) -> dict[str, Any]:
+    joined = dict(below)
+    for key, value in values.items():
+        both = isinstance(value, dict) and isinstance(below.get(key), dict)
+        joined[key] = _laid_over(value, below[key]) if both else value
+    return joined

@@ -9,7 +9,8 @@ from typing import Any
 
 from entrypoint.errors import SettingsError
 from entrypoint.settings.document import Document, read_document
-from entrypoint.settings.runner import Runner, read_runner
+from entrypoint.settings.runner import Runner, child_environment, read_runner
+from entrypoint.settings.variables import with_variables
 
 DEFAULT_CONFIG = "loadtest.yml"
 
@@ -35,22 +36,39 @@ def wants_check_run(config: str | None, environ: Mapping[str, str], cwd: Path) -
 def _leniently(config: str | None, environ: Mapping[str, str], cwd: Path, place: tuple[str, ...]) -> Any:  # noqa: ANN401 (what YAML gave)
     """A value of the settings file, None if there is no such file or it cannot be read."""
     try:
-        return find(open_document(cwd, config or environ.get("LT_CONFIG", "")).values, place)
+        return find(open_document(cwd, config or environ.get("LT_CONFIG", ""), environ).values, place)
     except SettingsError:
         return None
 
 
-def open_document(cwd: Path, name: str) -> Document:
+def open_document(cwd: Path, name: str, environ: Mapping[str, str]) -> Document:
     """The settings file of this name, or `loadtest.yml` if that is there; an empty one else.
 
+    Its variables have their values, and it lies over the file that it extends.
+
     Raises:
-        SettingsError: if it is missing, is not YAML, or is not a mapping.
+        SettingsError: if a file is missing, is not YAML, or is not a mapping, or if a variable is not set.
     """
-    if name:
-        return read_document(cwd / name, name)
-    if (cwd / DEFAULT_CONFIG).exists():
-        return read_document(cwd / DEFAULT_CONFIG, DEFAULT_CONFIG)
-    return Document(DEFAULT_CONFIG, {}, {})
+    if not name and not (cwd / DEFAULT_CONFIG).exists():
+        return Document(DEFAULT_CONFIG, {}, {})
+    return _extended(cwd, name or DEFAULT_CONFIG, child_environment(environ), ())
+
+
+def _extended(cwd: Path, name: str, environment: Mapping[str, str], above: tuple[str, ...]) -> Document:
+    if name in above:
+        raise SettingsError(
+            f"`{name}` extends itself, by way of {' and '.join(f'`{file}`' for file in above)}.",
+            remedy="Take one `extends` out of the circle.",
+        )
+    document = with_variables(read_document(cwd / name, name), environment)
+    extends = document.values.pop("extends", None)
+    if extends is None:
+        return document
+    if not isinstance(extends, str):
+        place = document.written_at[("extends",)]
+        raise SettingsError(f"{place}, `extends`: expected the path of one file, got {type(extends).__name__}.")
+    below = (Path(name).parent / extends).as_posix()
+    return document.over(_extended(cwd, below, environment, (*above, name)))
 
 
 def find(values: Any, place: tuple[str, ...]) -> Any:  # noqa: ANN401 (what YAML gave)

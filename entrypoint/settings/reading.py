@@ -78,7 +78,7 @@ def read_settings(
         SettingsError: with every mistake that was found.
     """
     name = config or environ.get("LT_CONFIG", "")
-    document = open_document(cwd, name)
+    document = open_document(cwd, name, environ)
     root = (cwd / name).resolve().parent if name else cwd.resolve()
     given = {
         key: (value, f"input `{key.name}`") for key in all_keys() if (value := environ.get(key.variable, "").strip())
@@ -130,7 +130,7 @@ def read_joining(
         SettingsError: see `read_settings`.
     """
     name = config or ""
-    document = open_document(cwd, name)
+    document = open_document(cwd, name, environ)
     root = (cwd / name).resolve().parent if name else cwd.resolve()
     given = {key: (flags[key.name], f"`{key.flag}`") for key in all_keys() if flags.get(key.name) is not None}
     values, origins = _merge(document, given, root, cwd)
@@ -158,25 +158,32 @@ def ledger_folder(runner: Runner, environ: Mapping[str, str]) -> Path:
     return Path(environ.get("TMPDIR") or tempfile.gettempdir()) / f"ml-loadtest-{os.getuid()}"
 
 
-def baseline_path(given: str | None, config: str | None, cwd: Path) -> Path:
+def baseline_path(given: str | None, config: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
     """The baseline file of a command that does not need a whole configuration.
 
     Raises:
         SettingsError: if the settings file cannot be read.
     """
-    return _named_path(given, config, cwd, ("compare", "baseline"), DEFAULT_BASELINE)
+    return _named_path(given, config, environ, cwd, ("compare", "baseline"), DEFAULT_BASELINE)
 
 
-def history_path(given: str | None, config: str | None, cwd: Path) -> Path:
+def history_path(given: str | None, config: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
     """The history file of a command that does not need a whole configuration; see `baseline_path`."""
-    return _named_path(given, config, cwd, ("report", "history"), DEFAULT_HISTORY)
+    return _named_path(given, config, environ, cwd, ("report", "history"), DEFAULT_HISTORY)
 
 
-def _named_path(given: str | None, config: str | None, cwd: Path, place: tuple[str, ...], default: str) -> Path:
+def _named_path(
+    given: str | None,
+    config: str | None,
+    environ: Mapping[str, str],
+    cwd: Path,
+    place: tuple[str, ...],
+    default: str,
+) -> Path:
     """A path as a flag gives it, else as the settings file does, else the default beside that file."""
     if given:
         return cwd / given
-    document = open_document(cwd, config or "")
+    document = open_document(cwd, config or "", environ)
     root = (cwd / config).parent if config else cwd
     return root / str(find(document.values, place) or default)
 
@@ -276,8 +283,8 @@ def _where(place: Place, document: Document, origins: Mapping[Place, str]) -> st
         if place[:length] in origins:
             return origins[place[:length]]
         written = place[:1] + place[2:length] if alone else place[:length]
-        if written in document.lines:
-            return f"{document.name} line {document.lines[written]}, `{_dotted(place)}`"
+        if written in document.written_at:
+            return f"{document.written_at[written]}, `{_dotted(place)}`"
     return f"`{_dotted(place)}`" if place else document.name
 
 

@@ -22,6 +22,9 @@ def schema() -> dict[str, Any]:
     }
     definitions["WarmUp"] = {"anyOf": [definitions["WarmUp"], {"type": ["string", "number"]}]}
     _allow_text(definitions)
+    for section in (made, *definitions.values()):
+        _allow_variables(section)
+    _allow_extending(made)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "loadtest.yml"}
 
 
@@ -46,6 +49,23 @@ def _limits(metric: str, properties: dict[str, Any]) -> dict[str, Any]:
             kinds = _WRITTEN[METRICS[metric].unit]
         said[name] = {"description": properties[name].get("description", ""), "anyOf": kinds}
     return {"type": "object", "additionalProperties": False, "properties": said}
+
+
+def _allow_variables(section: dict[str, Any]) -> None:
+    """`${NAME}` may stand where a number or a truth is expected."""
+    for name, part in section.get("properties", {}).items():
+        kinds = part.get("anyOf") or [part]
+        if any(kind.get("type") in {"integer", "number", "boolean"} for kind in kinds):
+            about = {key: part[key] for key in ("description", "default") if key in part}
+            plain = [{key: value for key, value in kind.items() if key not in about} for kind in kinds]
+            section["properties"][name] = {**about, "anyOf": [*plain, {"type": "string", "pattern": r"\$\{\w+"}]}
+
+
+def _allow_extending(made: dict[str, Any]) -> None:
+    """A file that extends another one may leave to it what every run needs."""
+    description = "Another file, relative to this one, that says everything this one does not"
+    made["properties"]["extends"] = {"type": "string", "description": description}
+    made["anyOf"] = [{"required": made.pop("required")}, {"required": ["extends"]}]
 
 
 def _allow_text(definitions: dict[str, Any]) -> None:

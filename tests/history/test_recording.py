@@ -77,8 +77,8 @@ def test_a_history_of_another_format_is_refused(tmp_path, name):
 
 
 def test_where_the_history_is(tmp_path):
-    assert history_path(None, None, tmp_path) == tmp_path / ".loadtest/history.jsonl"
+    assert history_path(None, None, {}, tmp_path) == tmp_path / ".loadtest/history.jsonl"
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub/a.yml").write_text("report: {history: runs.db}\n")
-    assert history_path(None, "sub/a.yml", tmp_path) == tmp_path / "sub/runs.db"
-    assert history_path("given.jsonl", "sub/a.yml", tmp_path) == tmp_path / "given.jsonl"
+    assert history_path(None, "sub/a.yml", {}, tmp_path) == tmp_path / "sub/runs.db"
+    assert history_path("given.jsonl", "sub/a.yml", {}, tmp_path) == tmp_path / "given.jsonl"

@@ -151,7 +151,7 @@ def test_commands_that_need_one_value_read_it_from_a_broken_file_too(tmp_path):
     (tmp_path / "loadtest.yml").write_text("suite: reco\nservice: {what: is this}\nreport: {comment: on-failure}\n")
 
     assert suite_of(None, None, {}, tmp_path) == "reco"
-    assert baseline_path(None, None, tmp_path) == tmp_path / ".loadtest/baseline.json"
+    assert baseline_path(None, None, {}, tmp_path) == tmp_path / ".loadtest/baseline.json"
 
 
 def test_children_get_the_environment_without_what_could_speak_for_the_job():
