@@ -36,6 +36,11 @@ class EndpointValues(Value):
     failures: int = Field(ge=0)
     values: dict[str, float]
     quantiles: dict[str, float] = {}
+    shares: dict[str, tuple[int, int]] = {}
+
+    def share(self, metric: str) -> tuple[int, int]:
+        """Counts of a ratio's worse side and of all; none of one that was not measured."""
+        return (self.failures, self.requests) if metric == "failures" else self.shares.get(metric, (0, 0))
 
 
 class Run(Value):
@@ -99,10 +104,10 @@ class Group(Value):
         counts = [run.endpoints[endpoint].requests for run in self.runs if endpoint in run.endpoints]
         return sum(counts) / len(counts) if counts else 0.0
 
-    def counts(self, endpoint: str) -> tuple[int, int]:
-        """Failures and requests of an endpoint over all runs."""
-        found = [run.endpoints[endpoint] for run in self.runs if endpoint in run.endpoints]
-        return sum(part.failures for part in found), sum(part.requests for part in found)
+    def share(self, endpoint: str, metric: str) -> tuple[int, int]:
+        """Counts of a ratio's worse side and of all, over all runs."""
+        found = [run.endpoints[endpoint].share(metric) for run in self.runs if endpoint in run.endpoints]
+        return sum(worse for worse, _ in found), sum(count for _, count in found)
 
     def endpoints(self) -> list[str]:
         """Every endpoint of the newest run."""

@@ -28,6 +28,7 @@ def _values(found: EndpointMeasurement) -> EndpointValues:
         failures=found.failures,
         values={key: value for key, value in found.metrics.items() if value is not None and math.isfinite(value)},
         quantiles={p: value for p, value in found.quantiles.items() if math.isfinite(value)},
+        shares=found.shares,
     )
 
 

@@ -81,9 +81,9 @@ class Committed:
         noise, missing = noise_between_occasions(logs, prior), missing_variance(occasions)
         return {"occasions_to_tell": occasions_to_tell(worse, threshold, noise.sd, missing, alpha, counts)}
 
-    def counts(self, endpoint: str) -> tuple[int, int]:
-        """Failures and requests over all runs."""
-        return self.group.counts(endpoint)
+    def share(self, endpoint: str, metric: Metric) -> tuple[int, int]:
+        """Counts of a ratio over all runs."""
+        return self.group.share(endpoint, metric.key)
 
     def requests_a_run(self, endpoint: str) -> float:
         """How many requests the endpoint had in the mean run."""

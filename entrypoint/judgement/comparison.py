@@ -7,7 +7,7 @@ from entrypoint.judgement.model import Change, Comparison, Status
 from entrypoint.judgement.reference import Against, Reference
 from entrypoint.judgement.significance import lower_rank, more_than_baseline, more_than_limit, time_to_tell
 from entrypoint.judgement.thresholds import Rule, rule_for, rules_for, unmatched
-from entrypoint.measurement.metrics import METRICS
+from entrypoint.measurement.metrics import METRICS, Direction
 from entrypoint.measurement.model import EndpointMeasurement, Measurement
 from entrypoint.settings.model import Threshold
 
@@ -39,8 +39,13 @@ class _Row:
 
     @property
     def is_ratio(self) -> bool:
-        """Whether it counts failures, which are judged by exact tests of counts."""
-        return self.rule.metric.unit == "%"
+        """Whether it is a share, which is judged by exact tests of counts."""
+        return self.rule.metric.share is not None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything to say: an optional figure that nobody measured has a row only if a limit asks for it."""
+        return not self.rule.metric.optional or self.value is not None or self.rule.limit_asked
 
     @property
     def gated(self) -> bool:
@@ -50,7 +55,12 @@ class _Row:
         if self.value is None:
             return self.raises_doubt
         limited = self.rule.limit_above is not None or self.rule.limit_below is not None
-        return limited or self.judged or (self.is_ratio and self.reference is not None)
+        return limited or self.judged or (self.is_ratio and self._has_base_share)
+
+    @property
+    def _has_base_share(self) -> bool:
+        metric = self.rule.metric
+        return self.reference is not None and metric.compared and self.reference.share(self.endpoint, metric)[1] > 0
 
     @property
     def raises_doubt(self) -> bool:
@@ -84,11 +94,12 @@ def compare(
         against: what the reference is, in a sentence.
     """
     paired = reference is not None and reference.paired
-    rows = [
+    every = [
         _Row(endpoint, rule, found, reference)
         for endpoint, found in measurement.endpoints.items()
         for rule in rules_for(endpoint, thresholds, paired=paired)
-    ] + _pooled(measurement, thresholds)
+    ]
+    rows = [row for row in every if row.exists] + _pooled(measurement, thresholds)
     count = sum(row.gated for row in rows)
     alpha = false_alarm_rate / max(1, count)
     changes = [_judge(row, alpha) for row in rows] + _missing(measurement, reference, thresholds)
@@ -126,7 +137,7 @@ def _judge(row: _Row, alpha: float) -> Change:
     if row.value is None:
         return _judge_few(row, alpha)
     if row.is_ratio:
-        return _judge_failures(row, alpha)
+        return _judge_share(row, alpha)
     if row.rule.gate and _beyond_limit(row.rule, row.value):
         return _against_baseline(row, alpha, forced=Status.OVER_LIMIT)
     return _against_baseline(row, alpha)
@@ -162,27 +173,35 @@ def _bounded(row: _Row, bound: float) -> _Row:
     return _Row(row.endpoint, row.rule, row.found.model_copy(update={"metrics": metrics}), row.reference)
 
 
-def _judge_failures(row: _Row, alpha: float) -> Change:
-    """Failures are counts: an exact test against the limit first, then one against the baseline's."""
-    failures, requests = row.found.failures, row.found.requests
-    base_failures, base_requests = row.reference.counts(row.endpoint) if row.reference else (0, 0)
-    baseline = base_failures / base_requests if base_requests else None
-    limit = row.rule.limit_above
-    note = f"{failures} of {requests} requests"
+def _judge_share(row: _Row, alpha: float) -> Change:
+    """Shares are counts: an exact test against the limit first, then one against the baseline's."""
+    metric = row.rule.metric
+    worse, count = row.found.share(metric.key)
+    before = row.reference.share(row.endpoint, metric) if row.reference and metric.compared else (0, 0)
+    baseline = metric.ratio(*before) if before[1] else None
+    allowed = _allowed_share(row.rule)
+    note = f"{worse} of {count} {metric.counted}"
     if not row.rule.gate:
         return _change(row, Status.REPORTED, baseline=baseline, note=note)
-    over = limit is not None and failures / requests > limit
-    if over and limit is not None and more_than_limit(failures, requests, limit) <= alpha:
+    over = allowed is not None and worse / count > allowed
+    if over and allowed is not None and more_than_limit(worse, count, allowed) <= alpha:
         return _change(row, Status.OVER_LIMIT, baseline=baseline, note=note)
-    if baseline is not None and more_than_baseline(failures, requests, base_failures, base_requests) <= alpha:
-        return _change(
-            row, Status.REGRESSED, baseline=baseline, note=f"{note}, {base_failures} of {base_requests} before"
-        )
+    if baseline is not None and more_than_baseline(worse, count, *before) <= alpha:
+        return _change(row, Status.REGRESSED, baseline=baseline, note=f"{note}, {before[0]} of {before[1]} before")
     if over:
-        longer = time_to_tell(failures, requests, limit, alpha) if limit is not None else None
-        note += ": too few to tell whether that is over the limit"
+        longer = time_to_tell(worse, count, allowed, alpha) if allowed is not None else None
+        side = "over" if metric.direction is Direction.LOWER_IS_BETTER else "under"
+        note += f": too few to tell whether that is {side} the limit"
         return _change(row, Status.UNRESOLVED, baseline=baseline, note=note).model_copy(update={"time_to_tell": longer})
-    return _change(row, Status.WITHIN_LIMIT, baseline=baseline, note=note)
+    judged = allowed is not None or baseline is not None
+    return _change(row, Status.WITHIN_LIMIT if judged else Status.REPORTED, baseline=baseline, note=note)
+
+
+def _allowed_share(rule: Rule) -> float | None:
+    """How large the worse side of a ratio may be, 0 to 1."""
+    if rule.metric.direction is Direction.LOWER_IS_BETTER:
+        return rule.limit_above
+    return None if rule.limit_below is None else round(1.0 - rule.limit_below, 12)
 
 
 def _against_baseline(row: _Row, alpha: float, forced: Status | None = None) -> Change:
@@ -297,6 +316,8 @@ def _absent(endpoint: str, rule: Rule, *, judged: bool) -> Change:
 
 
 def _too_few(row: _Row) -> str:
+    if row.rule.metric.optional:
+        return row.rule.metric.optional
     if row.found.requests < row.rule.metric.minimum:
         had = row.reference.requests_a_run(row.endpoint) if row.reference and row.raises_doubt else 0
         before = f"; the baseline had {had:.0f}" if had else ""

@@ -56,6 +56,6 @@ def _value(committed: Committed, endpoint: str, rule: Rule) -> float | None:
     if not rule.gate:
         return None
     if rule.metric.unit == "%":
-        failures, requests = committed.counts(endpoint)
-        return failures / requests if requests else None
+        counts = committed.share(endpoint, rule.metric)
+        return rule.metric.ratio(*counts) if counts[1] and rule.metric.compared else None
     return committed.value(endpoint, rule.metric) if rule.max_change is not None else None

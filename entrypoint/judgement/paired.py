@@ -60,7 +60,7 @@ class Paired:
 
     def lacks(self, endpoint: str, metric: Metric, /) -> str:
         """Why the base has no such figure."""
-        failures, requests = self.counts(endpoint)
+        failures, requests = self.share(endpoint, METRICS["failures"])
         if not requests:
             return ""
         if failures == requests:
@@ -98,14 +98,14 @@ class Paired:
         found = self.hold(endpoint, metric, metric.compute(value), alpha) if len(value.rows) else None
         return {"time_to_tell": time_to_tell_by_pairs(worse, threshold, found.half) if found else None}
 
-    def counts(self, endpoint: str) -> tuple[int, int]:
-        """Failures and requests of the base."""
+    def share(self, endpoint: str, metric: Metric) -> tuple[int, int]:
+        """Counts of a ratio of the base."""
         side = self._pairs.endpoints.get(endpoint, (None, None))[BASE]
-        return (side.failures, len(side.rows)) if side and len(side.rows) else (0, 0)
+        return metric.share(side.samples) if side and len(side.rows) and metric.share else (0, 0)
 
     def requests_a_run(self, endpoint: str) -> float:
         """The base's requests: both had the same measured time."""
-        return float(self.counts(endpoint)[1])
+        return float(self.share(endpoint, METRICS["failures"])[1])
 
     def quantiles(self, endpoint: str) -> dict[str, float]:
         """The base's response times in ms by probability; without those that failures reach."""

@@ -73,8 +73,8 @@ class Reference(Protocol):
         """
         ...
 
-    def counts(self, endpoint: str) -> tuple[int, int]:
-        """Failures and requests."""
+    def share(self, endpoint: str, metric: Metric) -> tuple[int, int]:
+        """Of a ratio, how many samples were on the worse side, and of how many."""
         ...
 
     def requests_a_run(self, endpoint: str) -> float:

@@ -63,9 +63,11 @@ def sentence(change: Change) -> str:  # noqa: PLR0911 (one for each kind of row)
     now = figure(change.candidate, change.unit)
     match change.status:
         case Status.OVER_LIMIT:
-            return f"{what} is {now}, over the limit of {figure(change.limit, change.unit)}{_because(change)}."
+            side = "under" if (change.candidate or 0.0) < (change.limit or 0.0) else "over"
+            return f"{what} is {now}, {side} the limit of {figure(change.limit, change.unit)}{_because(change)}."
         case Status.REGRESSED if change.unit == "%":
-            return f"{what} rose from {figure(change.baseline, change.unit)} to {now}{_because(change)}."
+            verb = "rose" if (change.candidate or 0.0) > (change.baseline or 0.0) else "fell"
+            return f"{what} {verb} from {figure(change.baseline, change.unit)} to {now}{_because(change)}."
         case Status.REGRESSED if change.candidate == math.inf:
             was = figure(change.baseline, change.unit)
             return f"{what} was {was} and is now not met: more requests failed than it leaves out."

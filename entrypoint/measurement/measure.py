@@ -115,7 +115,9 @@ def measure_endpoint(samples: EndpointSamples) -> EndpointMeasurement:
     """Every metric of one endpoint from its samples."""
     count = len(samples.rows)
     values, counts = np.unique(samples.rows["outcome"], return_counts=True)
-    metrics = {key: metric.compute(samples) if count >= metric.minimum else None for key, metric in METRICS.items()}
+    shares = {key: metric.share(samples) for key, metric in METRICS.items() if metric.optional and metric.share}
+    known = {key: metric for key, metric in METRICS.items() if not metric.optional or shares[key][1]}
+    metrics = {key: metric.compute(samples) if count >= metric.minimum else None for key, metric in known.items()}
     return EndpointMeasurement(
         requests=count,
         failures=int(samples.failed.sum()),
@@ -123,6 +125,7 @@ def measure_endpoint(samples: EndpointSamples) -> EndpointMeasurement:
         metrics={key: None if value is None or math.isnan(value) else float(value) for key, value in metrics.items()},
         quantiles={f"{p:g}": nearest_rank(samples.sorted_ms, p) for p in _LADDER},
         few=tuple(samples.sorted_ms.tolist()) if count < METRICS["p95"].minimum else (),
+        shares={key: counts for key, counts in shares.items() if counts[1]},
     )
 
 

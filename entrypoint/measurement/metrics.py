@@ -43,6 +43,10 @@ class Metric:
         limit: default absolute limit in the worse direction.
         quantile: which quantile of the response times it is, None for other figures.
         prior_sd: standard deviation of the log between occasions, assumed until enough occasions were seen.
+        share: of a ratio, how many samples are on its worse side, and of how many; judged by exact tests of these counts.
+        counted: what the counts of the worse side are, in words.
+        compared: whether a ratio is also held against the baseline's.
+        optional: why an endpoint may not have it; "" for a metric that every endpoint has.
     """
 
     key: str
@@ -58,6 +62,15 @@ class Metric:
     limit: float | None = None
     prior_sd: float | None = None
     quantile: float | None = None
+    share: "Callable[[EndpointSamples], tuple[int, int]] | None" = None
+    counted: str = ""
+    compared: bool = True
+    optional: str = ""
+
+    def ratio(self, worse: int, count: int) -> float:
+        """The figure of a ratio from its counts, 0 to 1; NaN of nothing."""
+        share = worse / count if count else math.nan
+        return share if self.direction is Direction.LOWER_IS_BETTER else 1.0 - share
 
 
 def nearest_rank(sorted_ms: "NDArray[np.float64]", p: float) -> float:
@@ -71,6 +84,10 @@ def _percentile(p: float) -> "Callable[[EndpointSamples], float]":
 
 def _successful_percentile(p: float) -> "Callable[[EndpointSamples], float]":
     return lambda samples: nearest_rank(samples.sorted_ok_ms, p) if len(samples.sorted_ok_ms) else math.nan
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan
 
 
 # Smallest samples for a percentile: the conservative one-sided 99 % bound of MLPerf's early stopping, about 6.64 / (1 - p).
@@ -164,8 +181,32 @@ _ALL = (
         unit="%",
         direction=Direction.LOWER_IS_BETTER,
         compute=lambda s: s.failure_ratio,
+        share=lambda s: s.failures,
+        counted="requests",
         gate=True,
         limit=0.01,
+    ),
+    Metric(
+        key="accuracy",
+        label="share of right predictions",
+        unit="%",
+        direction=Direction.HIGHER_IS_BETTER,
+        compute=lambda s: 1.0 - _ratio(*s.wrong),
+        share=lambda s: s.wrong,
+        counted="labelled predictions wrong",
+        gate=True,
+        optional="no prediction was labelled; `attach(correct=…)` of a locustfile, or `expect.label` of a request, does that",
+    ),
+    Metric(
+        key="distinct",
+        label="share of distinct payloads",
+        unit="%",
+        direction=Direction.HIGHER_IS_BETTER,
+        compute=lambda s: 1.0 - _ratio(*s.repeated),
+        share=lambda s: s.repeated,
+        counted="payloads sent before",
+        compared=False,
+        optional="what was asked is known of Locust's own HTTP clients alone",
     ),
 )
 METRICS = {metric.key: metric for metric in _ALL}

@@ -45,6 +45,7 @@ class EndpointMeasurement(Value):
         failures: how many of them failed or stayed unfinished.
         outcomes: requests by outcome.
         metrics: value by metric, in the metric's unit; None where there are too few requests to print it.
+        shares: of the other ratios, how many samples are on the worse side, and of how many.
         quantiles: response times in ms at the ladder of probabilities, for drawing; failures are infinite.
         few: all response times in ascending order where there are too few for p95, failures infinite; else empty.
     """
@@ -55,6 +56,11 @@ class EndpointMeasurement(Value):
     metrics: dict[str, float | None]
     quantiles: dict[str, float]
     few: tuple[float, ...] = ()
+    shares: dict[str, tuple[int, int]] = {}
+
+    def share(self, metric: str) -> tuple[int, int]:
+        """Counts of a ratio's worse side and of all; none of one that was not measured."""
+        return (self.failures, self.requests) if metric == "failures" else self.shares.get(metric, (0, 0))
 
 
 # Between an endpoint's name and the stage that its row is of.

@@ -65,6 +65,25 @@ class EndpointSamples:
         """Share of requests that failed, 0 to 1."""
         return float(self.failed.mean())
 
+    @property
+    def failures(self) -> tuple[int, int]:
+        """How many requests failed, of how many."""
+        return int(self.failed.sum()), len(self.rows)
+
+    @property
+    def wrong(self) -> tuple[int, int]:
+        """How many predictions were not what their label says, of how many that had a label."""
+        if contract.CORRECT not in (self.rows.dtype.names or ()):
+            return 0, 0
+        labelled = self.rows[contract.CORRECT][~np.isnan(self.rows[contract.CORRECT])]
+        return int((labelled == 0).sum()), len(labelled)
+
+    @property
+    def repeated(self) -> tuple[int, int]:
+        """How many requests asked what another one had asked, of how many that were looked at; several targets ask the same."""
+        asked = self.rows["asked"][self.rows["asked"] != 0]
+        return len(asked) - len(np.unique(asked)), len(asked)
+
 
 def read_rows(folder: Path) -> tuple[NDArray[np.void], list[str]]:
     """All samples of a run, warm-up included, and the endpoint names that their `endpoint` field counts.
@@ -93,7 +112,21 @@ def read_rows(folder: Path) -> tuple[NDArray[np.void], list[str]]:
                 f"`{path.name}` has samples of an endpoint without a name.", cause="A file of the run is damaged."
             )
         rows["endpoint"] = np.array(numbers, dtype="u4")[rows["endpoint"]] if len(rows) else rows["endpoint"]
-    return whole, list(names)
+    return with_labels(whole, _read_extras(folder, contract.CORRECT).get(contract.CORRECT)), list(names)
+
+
+def with_labels(rows: NDArray[np.void], correct: NDArray[np.float64] | None) -> NDArray[np.void]:
+    """The rows with a column beside those of the contract, shape (n,): 1 right, 0 wrong, NaN without a label.
+
+    As they are where no prediction had a label.
+    """
+    if correct is None:
+        return rows
+    labelled = np.empty(len(rows), np.dtype([*rows.dtype.descr, (contract.CORRECT, "f4")]))
+    for field in rows.dtype.names or ():
+        labelled[field] = rows[field]
+    labelled[contract.CORRECT] = correct
+    return labelled
 
 
 def _endpoint_numbers(path: Path, names: dict[str, int]) -> list[int]:
@@ -131,8 +164,8 @@ def read_samples(folder: Path | str) -> "pd.DataFrame":
     return table.assign(**_read_extras(Path(folder)))
 
 
-def _read_extras(folder: Path) -> dict[str, NDArray[np.float64]]:
-    """Each extra number, shape (n,), in the order of `read_rows`; NaN where a sample has none."""
+def _read_extras(folder: Path, only: str = "") -> dict[str, NDArray[np.float64]]:
+    """Each extra number, or only one, shape (n,), in the order of `read_rows`; NaN where a sample has none."""
     paths = sorted(folder.glob("samples-*.bin"))
     ends = np.cumsum([path.stat().st_size // DTYPE.itemsize for path in paths]).tolist()
     columns: dict[str, NDArray[np.float64]] = {}
@@ -142,7 +175,7 @@ def _read_extras(folder: Path) -> dict[str, NDArray[np.float64]]:
                 raise LoadError(
                     f"`{path.name}` has no sample {index}, but numbers of one.", cause="A file of the run is damaged."
                 )
-            for name, number in numbers.items():
+            for name, number in numbers.items() if not only else [(only, numbers[only])] if only in numbers else ():
                 if name not in columns:
                     columns[name] = np.full(ends[-1], np.nan)
                 columns[name][begin + index] = number

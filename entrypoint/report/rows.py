@@ -135,9 +135,15 @@ def _trend(change: Change) -> str:
     history = [value for value in change.history if math.isfinite(value)]
     if len(history) < 2 or change.candidate is None:
         return ""
-    spread = (change.limit or 0.01) if change.unit == "%" else 2 * (change.threshold or 0.25) * min(map(abs, history))
+    spread = _share_scale(change) if change.unit == "%" else 2 * (change.threshold or 0.25) * min(map(abs, history))
     now = change.candidate if math.isfinite(change.candidate) else max(history) + 2 * spread
     return sparkline((*history, now), spread)
+
+
+def _share_scale(change: Change) -> float:
+    """What a ratio's limit leaves it, at least a hundredth: a share of right answers has its limit near 1."""
+    limit = change.limit or 0.0
+    return max(0.01, limit if limit <= 0.5 else 1.0 - limit)
 
 
 def _runs(change: Change, neutral: Neutral) -> str:

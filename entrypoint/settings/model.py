@@ -315,7 +315,7 @@ PARSERS = {"ms": parse_milliseconds_with_unit, "%": parse_percent, "1/s": parse_
 def working_keys(metric: str) -> list[str]:
     """The keys of a threshold that do something on this metric."""
     if METRICS[metric].unit == "%":
-        return ["max", "gate"]
+        return ["max" if METRICS[metric].direction is Direction.LOWER_IS_BETTER else "min", "gate"]
     useless = "max-decrease" if METRICS[metric].direction is Direction.LOWER_IS_BETTER else "max-increase"
     return [str(field.alias) for field in MetricThreshold.model_fields.values() if field.alias != useless]
 

@@ -19,7 +19,7 @@ from geventhttpclient.response import HTTPParseError
 from locust import FastHttpUser, User
 from locust.contrib.fasthttp import ResponseContextManager
 
-from ml_loadtest.contract import EXTRA_NAME, FIELDS, MOST_EXTRAS
+from ml_loadtest.contract import CORRECT, EXTRA_NAME, FIELDS, MOST_EXTRAS
 from ml_loadtest.users import Crew, LocustfileMistake, asking_user
 
 _SHOWN = 100
@@ -35,6 +35,9 @@ def attach(**numbers: float) -> None:
 
     Call it after the request, or inside its `with` block. Called again, it adds to what is there. `read_samples` has a column
     for each name. Under plain `locust` the numbers are checked and then forgotten.
+
+    `attach(correct=answer["label"] == known)` says whether a prediction is right: the share of right ones is the metric
+    `accuracy`. A wrong prediction is no failed request.
 
     Args:
         numbers: finite; names of at most 40 of the characters a-z, 0-9 and _; at most 20 different names in a run.
@@ -53,6 +56,10 @@ def _number(name: str, number: object) -> float:
     if not EXTRA_NAME.fullmatch(name) or name in FIELDS:
         why = "every sample has one" if name in FIELDS else "at most 40 of the characters a-z, 0-9 and _"
         raise LocustfileMistake(f"attach() cannot take the name `{name}`: {why}")
+    if name == CORRECT:
+        if number in (0, 1):
+            return int(number)
+        raise LocustfileMistake(f"attach({CORRECT}={number!r}): expected True or False, or 1 or 0")
     if isinstance(number, Real) and not isinstance(number, bool):
         with suppress(OverflowError):
             if math.isfinite(exact := float(number)):

@@ -38,8 +38,8 @@ VERSION = 3
 #   ticket      number of the ticket within its segment: in a process, the same number asks the same thing of every target
 #   segment     number of the segment in which the request was due; WARM_UP or SET_UP outside measured time
 #   bytes       length of the response body
-#   asked       digest of path and body, where there are several targets to compare and the client is Locust's own; 0 otherwise.
-#               Equal questions have equal digests
+#   asked       digest of path and body where the client is Locust's own: of every request where there are several targets, of
+#               the first thousands of each process where there is one; 0 otherwise. Equal questions have equal digests
 #   due, start  seconds since the load began, on one monotonic clock
 #   response    milliseconds, as a user waited: from due in open load, from start in closed load
 #   late        milliseconds by which the pacer let the ticket's turn begin late; never part of the response time. NaN for
@@ -56,6 +56,8 @@ SET_UP = -2
 # Extra numbers of a sample: what their names look like, and how many different ones a process may use.
 EXTRA_NAME = re.compile(r"[a-z0-9_]{1,40}")
 MOST_EXTRAS = 20
+# The one whose name has a meaning: whether a prediction is what its label says, 1 or 0.
+CORRECT = "correct"
 # Shorter lines of a secret than this are ordinary text.
 _SECRET_LINE = 8
 

@@ -32,6 +32,7 @@ _LARGEST_LENGTH = 0xFFFFFFFF
 _SHOWN = 100
 _ASKED = ("data", "json", "params", "files")
 _OK = Outcome.OK
+_LOOKED_AT = 10_000
 
 # What requests knows and Locust's FastHttpSession does not: it would send these as part of the query or the body, silently.
 _MISREAD = {
@@ -91,8 +92,10 @@ class Crew:
         unreported: requests that Locust never reported, since the task raised or never looked at the answer.
         empty_errors: tasks that raised without a single request, or by a mistake of the locustfile's; with the first
             one's exception.
-        compares: whether several targets are asked the same, so that what is asked is worth a digest. Of a body with
+        compares: whether several targets are asked the same, so that all that is asked is worth a digest. Of a body with
             hundreds of numbers, that takes as long as Locust takes to encode it.
+        looks_left: how many requests of measured time are yet to be looked at where there is one target, to tell whether they
+            all ask the same.
         installed: the crew of this process; None under Locust alone.
     """
 
@@ -107,6 +110,7 @@ class Crew:
         self.empty_errors = 0
         self.first_error: BaseException | None = None
         self.compares = len(plan.targets) > 1
+        self.looks_left = _LOOKED_AT
         self._over = False
         self._plan = plan
         self._process = process
@@ -283,6 +287,16 @@ class Crew:
         return self._at_work[target] + sum(call.ticket.target == target for call in self._left_behind)
 
     # Requests --------------------------------------------------------------------------------------------------------
+
+    def looks_at(self, user: User | None) -> bool:
+        """Whether what a request asks is to be noted."""
+        if self.compares:
+            return True
+        seat: Seat | None = getattr(user, "ml_loadtest_seat", None)
+        if not self.looks_left or seat is None or seat.ticket is None or seat.ticket.segment < 0:
+            return False
+        self.looks_left -= 1
+        return True
 
     def began(self, user: User | None, method: str, name: str, asked: int) -> Call:
         """A request of Locust's clients begins."""
@@ -562,7 +576,7 @@ def _noting(
             raise MisreadArgumentError(f"FastHttpUser does not understand `{argument}`: {misread[argument]}")
         shown = arguments.get("name") or getattr(self, "request_name", None) or named(url)
         user = getattr(self, "user", None) or asking_user()
-        call = crew.began(user, method, shown, _digest(url, arguments) if crew.compares else 0)
+        call = crew.began(user, method, shown, _digest(url, arguments) if crew.looks_at(user) else 0)
         # The mark travels with the event that ends the request, whichever greenlet fires it.
         context = {**own, _CONTEXT: call} if (own := arguments.pop("context", None)) else {_CONTEXT: call}
         try:

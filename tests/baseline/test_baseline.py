@@ -89,7 +89,7 @@ def test_runs_of_one_occasion_count_as_one():
         [5.0],
     ]
     assert group.occasions("GET /", "p99") == []
-    assert group.counts("GET /") == (6, 3000)
+    assert group.share("GET /", "failures") == (6, 3000)
 
 
 def test_the_oldest_run_makes_room():

@@ -4,8 +4,8 @@ import numpy as np
 
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.paired import Paired
-from entrypoint.measurement.metrics import METRICS
-from entrypoint.measurement.model import EndpointMeasurement, Measurement
+from entrypoint.measurement.measure import measure_endpoint
+from entrypoint.measurement.model import Measurement
 from entrypoint.measurement.pairs import Pairs, Side
 from entrypoint.measurement.samples import DTYPE
 from entrypoint.settings.model import Threshold
@@ -42,15 +42,7 @@ def noisy(pairs=45, each=40, seed=1, base_ms=10.0, spread=0.25):
 
 def candidate_of(pairs):
     """The measurement of the candidate's side."""
-    endpoints = {}
-    for name, (ours, _) in pairs.endpoints.items():
-        if not len(ours.rows):
-            continue
-        values = {key: m.compute(ours.samples) if len(ours.rows) >= m.minimum else None for key, m in METRICS.items()}
-        endpoints[name] = EndpointMeasurement(
-            requests=len(ours.rows), failures=ours.failures, outcomes={}, metrics=values, quantiles={},
-            few=tuple(ours.samples.sorted_ms.tolist()) if len(ours.rows) < METRICS["p95"].minimum else (),
-        )  # fmt: skip
+    endpoints = {name: measure_endpoint(ours.samples) for name, (ours, _) in pairs.endpoints.items() if len(ours.rows)}
     whole: Measurement = measurement(p50=1.0)
     return whole.model_copy(update={"endpoints": endpoints})
 

@@ -332,6 +332,38 @@ class Careless(FastHttpUser):
     assert "`timeout`: set `network_timeout`" in run.closing.problem
 
 
+def test_labelled_predictions_and_distinct_payloads_become_figures(load):
+    run = load(
+        IMPORT
+        + """
+class Labelled(FastHttpUser):
+    wait_time = constant(0.02)
+    @task
+    def drawn(self):
+        with self.client.post("/echo", json={"x": random.randrange(10 ** 9)}, name="drawn", catch_response=True):
+            attach(correct=random.random() < 0.75)
+    @task
+    def frozen(self):
+        self.client.post("/echo", json={"x": 7}, name="frozen")
+    @task
+    def refused(self):
+        try:
+            self.client.get("/a", name="odd")
+            attach(correct=0.5)
+        except Exception as error:
+            assert "expected True or False" in str(error)
+"""
+    )
+    found = run.measurement.endpoints
+    drawn, frozen = found["POST drawn"], found["POST frozen"]
+    assert 0.5 < drawn.metrics["accuracy"] < 0.95
+    assert drawn.share("accuracy")[1] == drawn.requests
+    assert drawn.metrics["distinct"] == 1.0
+    assert frozen.share("distinct") == (frozen.requests - 1, frozen.requests)
+    assert "accuracy" not in frozen.metrics
+    assert "accuracy" not in found["GET odd"].metrics
+
+
 def test_attached_numbers_stay_with_their_request(load):
     run = load(
         IMPORT

@@ -22,10 +22,11 @@ PLAN = contract.Plan(
 SPAN = contract.Span(segment=0, target=0, block=0, start_s=1.0, end_s=11.0, tickets=9)
 
 
-def write(folder, samples, *, endpoints=(("GET", "/a"), ("POST", "/b")), worker=0, health=()):
+def write(folder, samples, *, endpoints=(("GET", "/a"), ("POST", "/b")), worker=0, health=(), asked=(0,)):
     """Samples as (endpoint, outcome, segment, due, response)."""
     packed = [
-        contract.SAMPLE.pack(0, o, e, i, s, 0, 0, due, due, ms, 0.0) for i, (e, o, s, due, ms) in enumerate(samples)
+        contract.SAMPLE.pack(0, o, e, i, s, 0, asked[i % len(asked)], due, due, ms, 0.0)
+        for i, (e, o, s, due, ms) in enumerate(samples)
     ]
     (folder / f"samples-{worker}.bin").write_bytes(b"".join(packed))
     lines = [json.dumps([number, *name]) for number, name in enumerate(endpoints)]
@@ -298,3 +299,48 @@ def test_the_timeline_has_a_line_for_each_second(tmp_path):
         (1.0, 0.0, 0.0, None, None),
         (2.0, 1.0, 0.0, 30.0, 30.0),
     )
+
+
+def label(folder, rights, worker=0):
+    """Attach to the samples of a process whether each prediction was right; None leaves one without a label."""
+    lines = [json.dumps([i, {"correct": right, "batch": 8}]) for i, right in enumerate(rights) if right is not None]
+    (folder / f"extras-{worker}.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def test_the_share_of_right_predictions_counts_those_with_a_label(tmp_path):
+    samples = [(0, 0, 0, 1.5, 10.0)] * 8 + [(1, 0, 0, 1.5, 10.0)] * 2
+    write(tmp_path, samples)
+    label(tmp_path, [1, 1, 1, 0, None, None, None, None, None, None])
+
+    found = measured(tmp_path, samples).endpoints
+
+    assert found["GET /a"].metrics["accuracy"] == 0.75
+    assert found["GET /a"].share("accuracy") == (1, 4)
+    assert "accuracy" not in found["POST /b"].metrics
+    assert found["GET /a"].failures == 0
+
+
+def test_labels_of_several_workers_stay_with_their_samples(tmp_path):
+    write(tmp_path, [(0, 0, 0, 1.5, 10.0)] * 3)
+    write(tmp_path, [(0, 0, 0, 1.5, 10.0)] * 5, worker=1, endpoints=(("POST", "/b"),))
+    label(tmp_path, [0, 0, 0, 1, 1], worker=1)
+
+    rows, names = read_rows(tmp_path)
+
+    right = rows["correct"][rows["endpoint"] == names.index("POST /b")]
+    assert right.tolist() == [0, 0, 0, 1, 1]
+    assert np.isnan(rows["correct"][rows["endpoint"] == names.index("GET /a")]).all()
+
+
+@pytest.mark.parametrize(
+    ("asked", "counts", "distinct"),
+    [((7,), (9, 10), 0.1), (tuple(range(1, 11)), (0, 10), 1.0), ((5, 0), (4, 5), 0.2), ((0,), (0, 0), None)],
+)
+def test_the_share_of_distinct_payloads_counts_those_that_were_looked_at(tmp_path, asked, counts, distinct):
+    samples = [(0, 0, 0, 1.5, 10.0)] * 10
+    write(tmp_path, samples, asked=asked)
+
+    found = measured(tmp_path, samples).endpoints["GET /a"]
+
+    assert found.share("distinct") == counts
+    assert found.metrics.get("distinct") == (None if distinct is None else pytest.approx(distinct))

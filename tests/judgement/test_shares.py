@@ -1,0 +1,104 @@
+"""Ratios other than failures: right predictions and distinct payloads."""
+
+import numpy as np
+import pytest
+
+from entrypoint.judgement.committed import Committed
+from entrypoint.judgement.comparison import compare
+from entrypoint.judgement.model import Status
+from entrypoint.judgement.wording import sentence
+from entrypoint.measurement.measure import measure_endpoint
+from entrypoint.measurement.samples import EndpointSamples, with_labels
+from entrypoint.settings.model import Threshold
+
+from .building import group, measurement
+from .pairing import judged, noisy, side
+
+
+def candidate(**shares):
+    """A measurement whose shares are (worse, all)."""
+    whole = measurement()
+    found = whole.endpoints["GET /"]
+    values = {key: 1 - worse / count for key, (worse, count) in shares.items()}
+    found = found.model_copy(update={"shares": shares, "metrics": {**found.metrics, **values}})
+    return whole.model_copy(update={"endpoints": {"GET /": found}})
+
+
+def row(metric, found, *thresholds, baseline=None):
+    runs = group(*[{}] * 5)
+    if baseline:
+        values = [run.endpoints["GET /"].model_copy(update={"shares": {metric: baseline}}) for run in runs.runs]
+        named = [
+            run.model_copy(update={"endpoints": {"GET /": value}}) for run, value in zip(runs.runs, values, strict=True)
+        ]
+        runs = runs.model_copy(update={"runs": tuple(named)})
+    rules = [Threshold.model_validate({"endpoint": "*", metric: said}) for said in thresholds]
+    changes = compare(found, Committed(runs), rules, 0.01).changes
+    return next((change for change in changes if change.metric == metric), None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [(40, Status.WITHIN_LIMIT), (100, Status.WITHIN_LIMIT), (110, Status.UNRESOLVED), (200, Status.OVER_LIMIT)],
+)
+def test_a_limit_on_accuracy_is_an_exact_test_of_the_wrong_ones(wrong, status):
+    found = row("accuracy", candidate(accuracy=(wrong, 1000)), {"min": "90%"})
+    assert (found.status, found.gated) == (status, True)
+    assert found.candidate == pytest.approx(1 - wrong / 1000)
+
+
+def test_what_is_under_its_limit_says_so():
+    found = row("accuracy", candidate(accuracy=(300, 1000)), {"min": "90%"})
+    assert sentence(found) == (
+        "share of right predictions of GET / is 70.00 %, under the limit of 90.00 % "
+        "(300 of 1000 labelled predictions wrong)."
+    )
+
+
+def test_accuracy_that_fell_is_a_regression_without_any_threshold():
+    fell = row("accuracy", candidate(accuracy=(300, 1000)), baseline=(100, 1000))
+    assert fell.status is Status.REGRESSED
+    assert "fell from 90.00 % to 70.00 % (300 of 1000 labelled predictions wrong, 500 of 5000 before)" in sentence(fell)
+    assert row("accuracy", candidate(accuracy=(110, 1000)), baseline=(100, 1000)).status is Status.WITHIN_LIMIT
+    assert row("accuracy", candidate(accuracy=(0, 1000)), baseline=(100, 1000)).status is Status.WITHIN_LIMIT
+
+
+def test_without_labels_there_is_no_row_unless_a_limit_asks_for_one():
+    assert row("accuracy", measurement()) is None
+    asked = row("accuracy", measurement(), {"min": "90%"})
+    assert (asked.status, asked.gated) == (Status.UNRESOLVED, True)
+    assert "no prediction was labelled" in asked.note
+
+
+def test_accuracy_without_baseline_or_limit_is_reported():
+    found = row("accuracy", candidate(accuracy=(300, 1000)))
+    assert (found.status, found.gated) == (Status.REPORTED, False)
+
+
+def test_distinct_payloads_are_never_held_against_a_baseline_and_gate_only_where_asked():
+    reported = row("distinct", candidate(distinct=(999, 1000)), baseline=(0, 1000))
+    assert (reported.status, reported.gated, reported.baseline) == (Status.REPORTED, False, None)
+    over = row("distinct", candidate(distinct=(999, 1000)), {"min": "50%"})
+    assert over.status is Status.OVER_LIMIT
+    assert "under the limit of 50.00 % (999 of 1000 payloads sent before)" in sentence(over)
+
+
+def labelled(times, right):
+    found = side(times)
+    return type(found)(
+        with_labels(found.rows, np.resize(right, len(found.rows)).astype(float)), found.pair, found.window_s
+    )
+
+
+def test_side_by_side_accuracy_is_held_against_the_base_s():
+    ours, theirs = labelled(noisy(), [1, 1, 0]), labelled(noisy(seed=2), [1, 1, 1, 1, 1, 0])
+    rows, _ = judged({"POST /predict": (ours, theirs)})
+    assert rows["POST /predict", "accuracy"].status is Status.REGRESSED
+    rows, _ = judged({"POST /predict": (theirs, theirs)})
+    assert rows["POST /predict", "accuracy"].status is Status.WITHIN_LIMIT
+
+
+def test_a_wrong_prediction_is_no_failure():
+    found = labelled(noisy(), [0])
+    measured = measure_endpoint(EndpointSamples(found.rows, 1.0))
+    assert (measured.metrics["failures"], measured.metrics["accuracy"]) == (0.0, 0.0)
