@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,11 @@ class ComposeService:
         ports = [found.ports.get(self._service.port or 0) for found in self._seen if found.service == self._publisher]
         self.url = f"http://127.0.0.1:{ports[0]}" if ports and ports[0] else ""
         return self.url
+
+    @property
+    def replicas(self) -> int:
+        """How many containers the most replicated service of the project has."""
+        return max(Counter(found.service for found in self._seen).values(), default=1)
 
     def settle(self) -> None:
         """Remember how each container is, now that the service is ready."""

@@ -35,6 +35,11 @@ class Launcher(Target, Protocol):
         """
         ...
 
+    @property
+    def replicas(self) -> int:
+        """How many containers the most replicated of its services has; 1 where they cannot be seen."""
+        ...
+
     def settle(self) -> None:
         """It is ready: what happens to it from now on is a fault."""
         ...

@@ -1,5 +1,6 @@
 """A service from its start to its end: up, ready, set up, used; and whatever happens, its logs kept and all of it down."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,7 +12,7 @@ from entrypoint.service.launcher import Launcher
 from entrypoint.service.ledger import Claim
 from entrypoint.service.place import Place
 from entrypoint.service.process import ProcessService
-from entrypoint.service.readiness import wait_until_ready
+from entrypoint.service.readiness import Question, wait_until_ready
 from entrypoint.service.resources import RESOURCES, sampled
 from entrypoint.service.setup import set_up
 from entrypoint.service.takedown import take_down
@@ -19,6 +20,8 @@ from entrypoint.service.target import Target
 from entrypoint.service.url import UrlService, shown
 from entrypoint.settings import model
 
+# Right answers for each replica: a balancer that takes them in turn has then asked every one.
+_A_REPLICA = 2
 Say = Callable[[str], None]
 
 
@@ -79,16 +82,18 @@ def _bring_up(launcher: Launcher, service: model.Service, place: Place, project:
 
 
 def _wait(launcher: Launcher, ready: model.Ready, deadline: Deadline) -> None:
-    path = f"/{ready.path.lstrip('/')}"
+    """Wait for right answers; note how long the first one took and how long the others."""
+    body = None if ready.body is None else json.dumps(ready.body).encode()
+    question = Question(path=f"/{ready.path.lstrip('/')}", body=body, expect=ready.expect)
 
-    def look() -> str:
-        url = launcher.look()
-        return f"{url}{path}" if url else ""
+    def in_a_row() -> int:
+        return max(ready.in_a_row, _A_REPLICA * launcher.replicas if launcher.replicas > 1 else 0)
 
-    if said := wait_until_ready(look, launcher.access, deadline):
+    found = wait_until_ready(launcher.look, launcher.access, deadline, question, in_a_row)
+    if found.said:
         raise ServiceError(
             f"The {launcher.name} was not ready within {ready.timeout_s:g} s.",
-            cause=f"`GET {path}` has to be answered with a status below 400; at the last request {said}.",
+            cause=f"{question.wanted}; at the last request {found.said}.",
             remedy=f"{launcher.hint} See also `ready.path` and `ready.timeout`.",
             log=launcher.log_tail(),
         )

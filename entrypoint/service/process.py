@@ -86,6 +86,11 @@ class ProcessService:
             )
         return self.url
 
+    @property
+    def replicas(self) -> int:
+        """One, as far as can be seen."""
+        return 1
+
     def settle(self) -> None:
         """Nothing to remember: a process that runs has not ended."""
 

@@ -1,8 +1,10 @@
-"""Whether a service answers: real requests, until one succeeds or the time is over."""
+"""Whether a service answers, and rightly: real requests, until several in a row succeed or the time is over."""
 
 import base64
 import http.client
+import json
 import ssl
+import statistics
 import time
 import urllib.error
 import urllib.parse
@@ -15,6 +17,8 @@ from entrypoint.settings.plausible import is_loopback
 
 _PAUSE_S = 0.1
 _FIRST_PATIENCE_S = 2.0
+_LONGEST_ANSWER = 10_000_000
+_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,18 +37,61 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked, and what has to be found in the answer.
+
+    Attributes:
+        path: below the service's address.
+        body: JSON of a POST; None for a GET.
+        expect: JMESPath that has to find something, neither null nor false nor empty; "" where the status is enough.
+    """
+
+    path: str = "/"
+    body: bytes | None = None
+    expect: str = ""
+
+    @property
+    def method(self) -> str:
+        """GET, or POST with a body."""
+        return "GET" if self.body is None else "POST"
+
+    @property
+    def wanted(self) -> str:
+        """What a right answer is, in words."""
+        found = f", and `{self.expect}` found in it" if self.expect else ""
+        return f"`{self.method} {self.path}` has to be answered with a status below 400{found}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What became of one request.
 
     Attributes:
-        ready: whether the status was below 400.
-        said: the status, or why there was none, as a sentence.
+        ready: whether it was right.
+        said: the status, or why there was none or what was wrong, as a sentence.
         timed_out: whether there was no answer in time.
+        ms: how long it took.
     """
 
     ready: bool
     said: str
     timed_out: bool = False
+    ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """How the wait ended.
+
+    Attributes:
+        said: "" when the service is ready; else what the last request met.
+        first_ms: how long the first right answer took; 0 without any.
+        usual_ms: the median of those that followed it.
+    """
+
+    said: str
+    first_ms: float = 0.0
+    usual_ms: float = 0.0
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -54,24 +101,49 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def ask(url: str, access: Access, timeout_s: float) -> Answer:
-    """Make one GET request. It never raises for what a server or a network can do."""
+def ask(url: str, access: Access, timeout_s: float, question: Question | None = None) -> Answer:
+    """Make one request. It never raises for what a server or a network can do.
+
+    Args:
+        url: the service's address, or with the path where no question is given.
+    """
+    began = time.perf_counter()
+    question = question or Question(path="")
     try:
-        request = _request(url, access.headers)
+        request = _request(url + question.path, access.headers, question.body)
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler(_proxies(request.host, access.environment)),
             urllib.request.HTTPSHandler(context=access.tls),
             _NoRedirect(),
         )
         with opener.open(request, timeout=timeout_s) as response:
-            return Answer(ready=True, said=f"it answered with status {response.status}")
+            said = f"it answered with status {response.status}"
+            wrong = _wrong(response.read(_LONGEST_ANSWER), question.expect) if question.expect else ""
+            ms = (time.perf_counter() - began) * 1000
+            return Answer(ready=not wrong, said=f"{said} and {wrong}" if wrong else said, ms=ms)
     except urllib.error.HTTPError as error:
         error.close()
-        return Answer(ready=error.code < 400, said=f"it answered with status {error.code}")
+        ready = error.code < 400 and not question.expect
+        return Answer(ready=ready, said=f"it answered with status {error.code}")
     except urllib.error.URLError as error:
         return _no_answer(error.reason)
     except (OSError, http.client.HTTPException, ValueError) as error:
         return _no_answer(error)
+
+
+def _wrong(body: bytes, expect: str) -> str:
+    """What an answer lacks, "" if nothing."""
+    import jmespath
+
+    text = " ".join(body[: 4 * _SHOWN].decode("utf-8", "replace").split())[:_SHOWN]
+    try:
+        found = jmespath.search(expect, json.loads(body))
+    except (ValueError, RecursionError):
+        return f"no JSON: {text}"
+    except jmespath.exceptions.JMESPathError as error:
+        return f"an answer in which `{expect}` cannot be looked up: {error}"
+    nothing = found is None or found is False or found in ("", [], {})
+    return f"nothing at `{expect}`: {text}" if nothing else ""
 
 
 def _no_answer(reason: object) -> Answer:
@@ -81,14 +153,16 @@ def _no_answer(reason: object) -> Answer:
     return Answer(ready=False, said=f"there was no answer: {said}")
 
 
-def _request(url: str, headers: Mapping[str, str]) -> urllib.request.Request:
+def _request(url: str, headers: Mapping[str, str], body: bytes | None) -> urllib.request.Request:
     """The request, with `user:password@` of the address turned into a header as Locust's client does."""
     parts = urllib.parse.urlsplit(url)
     login, _, host = parts.netloc.rpartition("@")
-    sent = {"User-Agent": "ml-loadtest", "Accept": "*/*", "Connection": "close", **headers}
+    sent = {"User-Agent": "ml-loadtest", "Accept": "*/*", "Connection": "close"}
+    sent |= ({"Content-Type": "application/json"} if body is not None else {}) | dict(headers)
     if login:
         sent.setdefault("Authorization", f"Basic {base64.b64encode(urllib.parse.unquote(login).encode()).decode()}")
-    return urllib.request.Request(parts._replace(netloc=host).geturl(), headers=sent)  # noqa: S310 (settings allow http and https alone)
+    address = parts._replace(netloc=host).geturl()
+    return urllib.request.Request(address, data=body, headers=sent)  # noqa: S310 (settings allow http and https alone)
 
 
 def _proxies(host: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -101,28 +175,38 @@ def _proxies(host: str, environment: Mapping[str, str]) -> dict[str, str]:
     return {scheme: named[f"{scheme}_proxy"] for scheme in ("http", "https") if f"{scheme}_proxy" in named}
 
 
-def wait_until_ready(look: Callable[[], str], access: Access, deadline: Deadline) -> str:
-    """Ask until the service is ready or the deadline is over.
+def wait_until_ready(
+    look: Callable[[], str],
+    access: Access,
+    deadline: Deadline,
+    question: Question | None = None,
+    in_a_row: Callable[[], int] = lambda: 1,
+) -> Readiness:
+    """Ask until the service is ready or the deadline is over. Each request has a connection of its own, so that a balancer
+    in front of replicas leads them to one after the other.
 
     A request that times out is given twice the time the next time: the first one may have a model to load.
 
     Args:
-        look: gives the address to ask, "" while there is none, and raises when waiting is of no more use.
+        look: gives the service's address, "" while there is none, and raises when waiting is of no more use.
         access: how to ask.
         deadline: until when.
-
-    Returns:
-        "" when it is ready; else what the last request met.
+        question: what to ask; `/` if not given.
+        in_a_row: how many right answers are wanted one after the other; asked anew each time, for replicas may still come.
     """
     said, patience = "no port of it was open", _FIRST_PATIENCE_S
+    right: list[float] = []
+    in_row = 0
     while True:
         if url := look():
-            answer = ask(url, access, max(0.1, min(patience, deadline.left_s)))
-            if answer.ready:
-                look()
-                return ""
+            answer = ask(url, access, max(0.1, min(patience, deadline.left_s)), question or Question())
             said = answer.said
             patience *= 2 if answer.timed_out else 1
+            in_row = in_row + 1 if answer.ready else 0
+            right += [answer.ms] if answer.ready else []
+            if in_row >= in_a_row():
+                look()
+                return Readiness(said="", first_ms=right[0], usual_ms=statistics.median(right[1:] or right))
         if not deadline.left_s:
-            return said
-        time.sleep(min(_PAUSE_S, deadline.left_s))
+            return Readiness(said=f"{said}, after {in_row} right answers of {in_a_row()} in a row" if in_row else said)
+        time.sleep(min(0.0 if in_row else _PAUSE_S, deadline.left_s))

@@ -38,6 +38,11 @@ class UrlService:
         """Its address; whether it lives is for the request to find out."""
         return self.url
 
+    @property
+    def replicas(self) -> int:
+        """One, as far as can be seen."""
+        return 1
+
     def settle(self) -> None:
         """Nothing to watch."""
 

@@ -29,10 +29,12 @@ def doubts(config: Config) -> list[str]:
 def _readiness(service: Service) -> Iterator[str]:
     """A server that answers may not have its model yet; the first predictions then measure its loading."""
     path = urlsplit(service.ready.path).path
+    if service.ready.expect or service.ready.body is not None:
+        return
     if path.rstrip("/").rsplit("/", 1)[-1].lower() in _ALIVE:
         yield (
             f"ready: `{service.ready.path}` may answer before the model is loaded; name a path in `service.ready.path` that "
-            "needs the model."
+            "needs the model, or what its answer holds in `service.ready.expect`."
         )
 
 

@@ -3,6 +3,7 @@
 Keys are kebab-case in files, flags and inputs. A field's `flag` names its flag where the key alone would be unclear.
 """
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -87,8 +88,18 @@ class OnDoubt(StrEnum):
     FAIL = "fail"
 
 
+def _parse_json(value: object) -> object:
+    """A body as flags and inputs give it, in JSON."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from None
+
+
 class Ready(Section):
-    """When the service counts as ready: a real request is answered with a status below 400."""
+    """When the service counts as ready: real requests, several in a row, get right answers."""
 
     path: str = Field(
         "/", json_schema_extra={"flag": "ready-path"}, description="Path of the request that must succeed"
@@ -99,6 +110,37 @@ class Ready(Section):
         json_schema_extra={"flag": "ready-timeout"},
         description="How long the service may take until it does",
     )
+    body: Annotated[Any, BeforeValidator(_parse_json)] = Field(
+        None,
+        alias="json",
+        json_schema_extra={"flag": "ready-json"},
+        description="Body of that request, which is a POST then",
+    )
+    expect: str = Field(
+        "",
+        json_schema_extra={"flag": "ready-expect"},
+        description="JMESPath that has to find something in the JSON answer, such as `prediction`; without it, a status below "
+        "400 is enough",
+    )
+    in_a_row: int = Field(
+        3,
+        ge=1,
+        le=1000,
+        json_schema_extra={"flag": "ready-in-a-row"},
+        description="How many such answers in a row; with replicas, at least two for each of them",
+    )
+
+    @field_validator("expect")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        if value:
+            import jmespath  # only where it is used: the command line starts in a fifth of a second
+
+            try:
+                jmespath.compile(value)
+            except jmespath.exceptions.JMESPathError as error:
+                raise ValueError(f"not a JMESPath: {' '.join(str(error).split())}") from None
+        return value
 
 
 class Service(Section):

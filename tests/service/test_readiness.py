@@ -1,5 +1,6 @@
 """Real requests to real sockets."""
 
+import json
 import socket
 import threading
 import time
@@ -9,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from entrypoint.service.deadline import Deadline
-from entrypoint.service.readiness import Access, ask, wait_until_ready
+from entrypoint.service.readiness import Access, Question, ask, wait_until_ready
 
 
 class Recorder(BaseHTTPRequestHandler):
@@ -22,6 +23,16 @@ class Recorder(BaseHTTPRequestHandler):
         self.send_header("Location", "/200")
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.seen.append({"path": self.path, "asked": asked, **self.headers})  # type: ignore[attr-defined]
+        answers = self.server.answers  # type: ignore[attr-defined]
+        body = answers.pop(0) if len(answers) > 1 else answers[0]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -85,15 +96,65 @@ def test_a_server_that_hangs_up(server):
 
 def test_a_slow_first_answer_is_waited_for(server):
     server.delay_s = 2.5
-    assert wait_until_ready(lambda: f"{server.url}/200", Access(), Deadline(10)) == ""
+    assert wait_until_ready(lambda: server.url, Access(), Deadline(10), Question(path="/200")).said == ""
     assert 1 <= len(server.seen) <= 2
 
 
 def test_the_deadline_ends_the_wait_with_the_last_answer(server):
     began = time.monotonic()
-    assert wait_until_ready(lambda: f"{server.url}/503", Access(), Deadline(0.4)) == "it answered with status 503"
+    found = wait_until_ready(lambda: server.url, Access(), Deadline(0.4), Question(path="/503"))
+    assert found.said == "it answered with status 503"
     assert 0.35 < time.monotonic() - began < 1.5
 
 
 def test_no_address_yet():
-    assert wait_until_ready(lambda: "", Access(), Deadline(0.2)) == "no port of it was open"
+    assert wait_until_ready(lambda: "", Access(), Deadline(0.2)).said == "no port of it was open"
+
+
+PREDICT = Question(path="/predict", body=b'{"x": 1}', expect="prediction")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"prediction": "cat"}', ""),
+        (b'{"prediction": 0}', ""),
+        (b'{"prediction": []}', "and nothing at `prediction`: {"),
+        (b'{"error": "loading"}', "and nothing at `prediction`: {"),
+        (b"<html>", "and no JSON: <html>"),
+    ],
+)
+def test_a_right_answer_has_what_is_expected(server, body, said):
+    server.answers = [body]
+    answer = ask(server.url, Access(), 2, PREDICT)
+    assert answer.ready is (said == "")
+    assert answer.said == "it answered with status 200" if not said else said in answer.said
+    assert (server.seen[0]["asked"], server.seen[0]["Content-Type"]) == ({"x": 1}, "application/json")
+
+
+def test_a_wrong_answer_begins_the_row_anew(server):
+    right, wrong = b'{"prediction": 1}', b"{}"
+    server.answers = [wrong, right, right, wrong, right, right, right]
+    found = wait_until_ready(lambda: server.url, Access(), Deadline(10), PREDICT, lambda: 3)
+    assert (found.said, len(server.seen)) == ("", 7)
+    assert found.first_ms > 0 < found.usual_ms
+
+
+def test_how_many_of_the_row_there_were_is_said(server):
+    asked = iter(range(10**6))
+    found = wait_until_ready(
+        lambda: server.url, Access(), Deadline(0.3), Question(path="/200"), lambda: next(asked) + 100
+    )
+    assert "right answers of" in found.said
+
+
+def test_the_first_answers_time_stands_apart_from_the_usual(server):
+    server.delay_s = 0.4
+
+    def look() -> str:
+        server.delay_s = 0.4 if not server.seen else 0.0
+        return server.url
+
+    found = wait_until_ready(look, Access(), Deadline(10), Question(path="/200"), lambda: 4)
+    assert found.first_ms > 350
+    assert found.usual_ms < 200

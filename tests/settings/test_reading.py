@@ -296,7 +296,7 @@ def test_flags_do_not_hide_that_service_load_or_ready_is_no_mapping(tmp_path):
     assert "line 1, `service`: expected keys such as compose-file" in message
     assert "line 2, `load`: expected keys such as locustfile" in message
     message = refused(tmp_path, "service: {command: a, ready: /x}\nload: {locustfile: a}\n", {"ready-timeout": "5s"})
-    assert "line 1, `service.ready`: expected keys such as path, timeout, got '/x'" in message
+    assert "line 1, `service.ready`: expected keys such as path, timeout, json, expect, in-a-row, got '/x'" in message
 
 
 @pytest.mark.parametrize(
@@ -431,3 +431,22 @@ def test_a_glance_does_not_wait_for_the_model(tmp_path):
     code = f"import sys; {ours}; print('pydantic' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_readiness_may_have_a_body_and_look_into_the_answer(tmp_path):
+    text = (
+        "service: {url: 'http://127.0.0.1:1', ready: {path: /p, json: {x: [1, 2]}, expect: prediction, in-a-row: 5}}\n"
+    )
+    ready = read(tmp_path, text + "load: {locustfile: a.py}\n").config.service.ready
+    assert (ready.body, ready.expect, ready.in_a_row) == ({"x": [1, 2]}, "prediction", 5)
+    flags = {"ready-json": '{"y": 1}', "ready-expect": "label"}
+    ready = read(tmp_path, text + "load: {locustfile: a.py}\n", flags).config.service.ready
+    assert (ready.body, ready.expect) == ({"y": 1}, "label")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "message"),
+    [("ready-json", "{x}", "`--ready-json`: not JSON"), ("ready-expect", "a[", "`--ready-expect`: not a JMESPath")],
+)
+def test_a_readiness_that_cannot_be_asked_is_said(tmp_path, flag, value, message):
+    assert message in refused(tmp_path, "", {**MINIMAL, flag: value})
