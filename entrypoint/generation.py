@@ -64,12 +64,14 @@ class Generation:
     Attributes:
         faults: what happened to each party.
         facts: what identifies the candidate.
+        figures: each party's own, of the service as a whole, by metric.
     """
 
     recording: Recording
     closing: contract.Closing
     faults: dict[str, tuple[Fault, ...]]
     facts: dict[str, str]
+    figures: dict[str, dict[str, float]]
     usage: tuple[Usage, ...]
     logs: tuple[ServiceLog, ...]
 
@@ -112,6 +114,7 @@ def live(known: Known, parties: Sequence[Party], console: Console, look: int = 1
         closing=closing,
         faults=faults,
         facts=facts,
+        figures={name: target.figures for name, target in up.items()},
         usage=_usage(places, closing),
         logs=_logs(places),
     )
@@ -169,7 +172,7 @@ def _logs(places: dict[str, Place]) -> tuple[ServiceLog, ...]:
 def measured(known: Known, generation: Generation, target: int = 0) -> Measurement:
     """The measurement of one of the targets; 0 is the candidate."""
     with timed(known.timing, "analysis"):
-        return measure_recording(
+        found = measure_recording(
             generation.folder,
             generation.recording.plan,
             generation.closing,
@@ -178,6 +181,8 @@ def measured(known: Known, generation: Generation, target: int = 0) -> Measureme
             limits=known.settings.config.validity,
             target=target,
         )
+    party = generation.recording.plan.targets[target].name
+    return found.model_copy(update={"service": generation.figures.get(party, {})})
 
 
 def _measure(

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from entrypoint.measurement.metrics import SERVICE
 from entrypoint.measurement.model import Value
 
 SCHEMA_VERSION = 1
@@ -50,6 +51,7 @@ class Run(Value):
         occasion: the job it came from, or one boot and clock hour; runs of one occasion share its luck.
         commit, date: provenance; the date as YYYY-MM-DD.
         id: of the run, so that none is accepted twice.
+        service: figures of the service as a whole, by metric.
         slower: it was accepted although it was judged slower than the runs before it.
     """
 
@@ -60,7 +62,14 @@ class Run(Value):
     image: str = ""
     versions: dict[str, str] = {}
     slower: bool = False
+    service: dict[str, float] = {}
     endpoints: dict[str, EndpointValues]
+
+    def value(self, endpoint: str, metric: str) -> float | None:
+        """A figure of an endpoint, or of the service as a whole; None if the run has none."""
+        if endpoint == SERVICE:
+            return self.service.get(metric)
+        return self.endpoints[endpoint].values.get(metric) if endpoint in self.endpoints else None
 
 
 class Group(Value):
@@ -72,7 +81,7 @@ class Group(Value):
 
     def occasions(self, endpoint: str, metric: str) -> list[list[float]]:
         """The logarithms of a metric for each occasion, in order; only finite, positive values."""
-        return self._logs((run.occasion, found.values.get(metric)) for run, found in self._runs_of(endpoint))
+        return self._logs((run.occasion, run.value(endpoint, metric)) for run in self.runs)
 
     def quantiles(self, endpoint: str) -> dict[str, float]:
         """The response times in ms at the probabilities that every run knows, each as its metric's baseline is made.

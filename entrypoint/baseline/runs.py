@@ -18,6 +18,7 @@ def as_run(measurement: Measurement, **provenance: Any) -> Run:  # noqa: ANN401 
     return Run(
         **provenance,
         versions=measurement.versions,
+        service=measurement.service,
         endpoints={name: _values(found) for name, found in measurement.endpoints.items()},
     )
 

@@ -95,7 +95,7 @@ class Committed:
 
     def history(self, endpoint: str, metric: Metric) -> tuple[float, ...]:
         """The figure in every run that has it."""
-        found = (run.endpoints[endpoint].values.get(metric.key) for run in self.group.runs if endpoint in run.endpoints)
+        found = (run.value(endpoint, metric.key) for run in self.group.runs)
         return tuple(value for value in found if value is not None)
 
     @staticmethod

@@ -7,7 +7,7 @@ from entrypoint.judgement.model import Change, Comparison, Status
 from entrypoint.judgement.reference import Against, Reference
 from entrypoint.judgement.significance import lower_rank, more_than_baseline, more_than_limit, time_to_tell
 from entrypoint.judgement.thresholds import Rule, rule_for, rules_for, unmatched
-from entrypoint.measurement.metrics import METRICS, Direction
+from entrypoint.measurement.metrics import METRICS, SERVICE, Direction
 from entrypoint.measurement.model import EndpointMeasurement, Measurement
 from entrypoint.settings.model import Threshold
 
@@ -96,7 +96,7 @@ def compare(
     paired = reference is not None and reference.paired
     every = [
         _Row(endpoint, rule, found, reference)
-        for endpoint, found in measurement.endpoints.items()
+        for endpoint, found in {**measurement.endpoints, SERVICE: _of_service(measurement)}.items()
         for rule in rules_for(endpoint, thresholds, paired=paired)
     ]
     rows = [row for row in every if row.exists] + _pooled(measurement, thresholds)
@@ -110,8 +110,13 @@ def compare(
         against=against,
         caveats=reference.caveats if reference else (),
         quantiles={endpoint: reference.quantiles(endpoint) for endpoint in measurement.endpoints} if reference else {},
-        unmatched=tuple(unmatched(thresholds, measurement.endpoints)),
+        unmatched=tuple(unmatched(thresholds, [*measurement.endpoints, SERVICE])),
     )
+
+
+def _of_service(measurement: Measurement) -> EndpointMeasurement:
+    """The service's own figures, in the form that every row is made of; it has no requests of its own."""
+    return EndpointMeasurement(requests=0, failures=0, outcomes={}, metrics=dict(measurement.service), quantiles={})
 
 
 def _pooled(measurement: Measurement, thresholds: list[Threshold]) -> list[_Row]:

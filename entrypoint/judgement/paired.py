@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from entrypoint.judgement.reference import Against
 from entrypoint.judgement.significance import POWER, t_quantile, time_to_tell_by_pairs
-from entrypoint.measurement.metrics import METRICS, Metric
+from entrypoint.measurement.metrics import METRICS, OF_ENDPOINTS, Metric
 from entrypoint.measurement.pairs import BASE, CANDIDATE, Pairs, Side
 
 # Fewer pairs gate nothing: their spread is not known well enough (docs/judging.md).
@@ -95,7 +95,7 @@ class Paired:
     def to_tell(self, endpoint: str, metric: Metric, worse: float, threshold: float, alpha: float) -> dict[str, Any]:
         """How many times the measured time would resolve the row, were estimate and noise to stay what they are."""
         value = self._pairs.endpoints[endpoint][CANDIDATE].samples
-        found = self.hold(endpoint, metric, metric.compute(value), alpha) if len(value.rows) else None
+        found = self.hold(endpoint, metric, metric.figure(value), alpha) if len(value.rows) else None
         return {"time_to_tell": time_to_tell_by_pairs(worse, threshold, found.half) if found else None}
 
     def share(self, endpoint: str, metric: Metric) -> tuple[int, int]:
@@ -142,14 +142,16 @@ class Paired:
         return len(set.intersection(*asked)) if asked else 0
 
     def _resample(self, candidate: Side, base: Side) -> dict[str, _Logs]:
-        metrics = [metric for metric in METRICS.values() if metric.unit != "%" and metric.minimum <= len(base.rows)]
+        metrics = [
+            metric for metric in OF_ENDPOINTS.values() if metric.unit != "%" and metric.minimum <= len(base.rows)
+        ]
         both = [metric for metric in metrics if 0 < metric.minimum <= len(candidate.rows)]
         base_drawn = _drawn(base, metrics, self._draws)
         candidate_drawn = _drawn(candidate, both, self._draws)
         orders = self._orders(candidate, base, both)
         return {
             metric.key: _Logs(
-                base=_log(metric.compute(base.samples)),
+                base=_log(metric.figure(base.samples)),
                 base_drawn=base_drawn[metric.key],
                 ratio_drawn=_differences(candidate_drawn[metric.key], base_drawn[metric.key])
                 if metric in both
@@ -168,7 +170,7 @@ class Paired:
         found = {}
         for metric in metrics:
             by_candidate, by_base = (
-                _difference(_log(metric.compute(ours)), _log(metric.compute(theirs))) for ours, theirs in begun
+                _difference(_log(metric.figure(ours)), _log(metric.figure(theirs))) for ours, theirs in begun
             )
             if math.isfinite(by_candidate - by_base):
                 found[metric.key] = (by_candidate - by_base) / 2
@@ -182,7 +184,7 @@ def _drawn(side: Side, metrics: list[Metric], draws: NDArray[np.intp]) -> dict[s
         samples = side.drawn(times)
         if len(samples.rows):
             for metric in metrics:
-                logs[metric.key][number] = _log(metric.compute(samples))
+                logs[metric.key][number] = _log(metric.figure(samples))
     return logs
 
 

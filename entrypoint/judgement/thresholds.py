@@ -75,7 +75,7 @@ def rule_for(endpoint: str, metric: Metric, thresholds: list[Threshold], *, pair
 
 
 def matches(pattern: str, endpoint: str) -> bool:
-    """Whether a threshold's pattern names an endpoint: `*` stands for anything, every other character for itself.
+    """Whether a threshold's pattern names an endpoint or the service: `*` stands for anything, every other character for itself.
 
     An endpoint at one stage of several has the stage in its name; a pattern may name it with or without.
     """
@@ -110,4 +110,6 @@ def unmatched(thresholds: list[Threshold], endpoints: Iterable[str]) -> list[str
 
 def rules_for(endpoint: str, thresholds: list[Threshold], *, paired: bool = False) -> list[Rule]:
     """The rules of all metrics of one endpoint, in the order of the metrics."""
-    return [rule_for(endpoint, metric, thresholds, paired=paired) for metric in METRICS.values()]
+    return [
+        rule_for(endpoint, metric, thresholds, paired=paired) for metric in METRICS.values() if metric.is_of(endpoint)
+    ]

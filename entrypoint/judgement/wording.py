@@ -3,7 +3,7 @@
 import math
 
 from entrypoint.judgement.model import Change, Status
-from entrypoint.measurement.metrics import METRICS
+from entrypoint.measurement.metrics import METRICS, SERVICE
 
 
 def figure(value: float | None, unit: str) -> str:
@@ -59,7 +59,7 @@ def spread(change: Change) -> str:
 def sentence(change: Change) -> str:  # noqa: PLR0911 (one for each kind of row)
     """A row as a tired person wants to read it."""
     label = METRICS[change.metric].label if change.metric in METRICS else change.metric
-    what = f"{label} of {change.endpoint}"
+    what = f"{label} of {'the service' if change.endpoint == SERVICE else change.endpoint}"
     now = figure(change.candidate, change.unit)
     match change.status:
         case Status.OVER_LIMIT:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from entrypoint.measurement.metrics import METRICS, nearest_rank
+from entrypoint.measurement.metrics import METRICS, OF_ENDPOINTS, nearest_rank
 from entrypoint.measurement.model import AT_STAGE, Check, EndpointMeasurement, FailureKind, Measurement, Paired
 from entrypoint.measurement.samples import IS_FAILURE, EndpointSamples, read_health, read_rows, writable
 from entrypoint.measurement.stages import Block, blocks_of, stages_of, worst
@@ -115,9 +115,9 @@ def measure_endpoint(samples: EndpointSamples) -> EndpointMeasurement:
     """Every metric of one endpoint from its samples."""
     count = len(samples.rows)
     values, counts = np.unique(samples.rows["outcome"], return_counts=True)
-    shares = {key: metric.share(samples) for key, metric in METRICS.items() if metric.optional and metric.share}
-    known = {key: metric for key, metric in METRICS.items() if not metric.optional or shares[key][1]}
-    metrics = {key: metric.compute(samples) if count >= metric.minimum else None for key, metric in known.items()}
+    shares = {key: metric.share(samples) for key, metric in OF_ENDPOINTS.items() if metric.optional and metric.share}
+    known = {key: metric for key, metric in OF_ENDPOINTS.items() if not metric.optional or shares[key][1]}
+    metrics = {key: metric.figure(samples) if count >= metric.minimum else None for key, metric in known.items()}
     return EndpointMeasurement(
         requests=count,
         failures=int(samples.failed.sum()),

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from entrypoint.measurement.samples import EndpointSamples
 
 
+# The name of what is measured of the service as a whole, where endpoints have theirs.
+SERVICE = "(service)"
+
+
 class Direction(IntEnum):
     """Which way is worse."""
 
@@ -27,14 +31,14 @@ class Direction(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One figure of an endpoint's measurement.
+    """One figure of an endpoint's measurement, or of the service's own.
 
     Attributes:
         key: its name in files and thresholds.
         label: its name for people.
         unit: `ms`, `1/s` or `%` (a ratio, shown in percent).
         direction: which way is worse.
-        compute: the figure from the endpoint's samples, infinite where failures reach it.
+        compute: the figure from the endpoint's samples, infinite where failures reach it; None for a figure of the service.
         minimum: requests needed before it is printed; below, it is None.
         gate: whether it is judged unless a threshold says otherwise.
         max_change: relative change in the worse direction that is allowed by default against a committed baseline.
@@ -53,7 +57,7 @@ class Metric:
     label: str
     unit: str
     direction: Direction
-    compute: "Callable[[EndpointSamples], float]"
+    compute: "Callable[[EndpointSamples], float] | None" = None
     minimum: int = 1
     gate: bool = False
     max_change: float | None = None
@@ -66,6 +70,15 @@ class Metric:
     counted: str = ""
     compared: bool = True
     optional: str = ""
+
+    def is_of(self, endpoint: str) -> bool:
+        """Whether an endpoint, or `SERVICE`, can have it."""
+        return (self.compute is None) == (endpoint == SERVICE)
+
+    def figure(self, samples: "EndpointSamples") -> float:
+        """The figure of an endpoint from its samples."""
+        assert self.compute is not None, f"{self.key} is not of an endpoint"
+        return self.compute(samples)
 
     def ratio(self, worse: int, count: int) -> float:
         """The figure of a ratio from its counts, 0 to 1; NaN of nothing."""
@@ -208,5 +221,25 @@ _ALL = (
         compared=False,
         optional="what was asked is known of Locust's own HTTP clients alone",
     ),
+    Metric(
+        key="time-to-ready",
+        label="time to ready",
+        unit="ms",
+        direction=Direction.LOWER_IS_BETTER,
+        gate=True,
+        max_change=0.30,
+        floor=500.0,
+        prior_sd=0.30,
+        optional="the service was running already",
+    ),
+    Metric(
+        key="first-answer-penalty",
+        label="what the first answer took longer",
+        unit="ms",
+        direction=Direction.LOWER_IS_BETTER,
+        prior_sd=0.50,
+        optional="the service was running already",
+    ),
 )
 METRICS = {metric.key: metric for metric in _ALL}
+OF_ENDPOINTS = {key: metric for key, metric in METRICS.items() if metric.compute}

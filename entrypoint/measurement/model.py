@@ -108,6 +108,7 @@ class Measurement(Value):
 
     Attributes:
         endpoints: by Locust's method and name.
+        service: figures of the service as a whole, by metric; empty where it was running already.
         window_s: length of the measured window.
         started, recorded, unfinished: requests of the whole run, warm-up included; started = recorded + unfinished.
         hanging: requests from before the window that had no answer in all of it, and failed.
@@ -136,6 +137,7 @@ class Measurement(Value):
     stages: tuple[Stage, ...] = ()
     paired: Paired | None = None
     timeline: tuple[tuple[float | None, ...], ...] = ()
+    service: dict[str, float] = {}
     versions: dict[str, str] = {}
 
     @property

@@ -37,6 +37,7 @@ class ComposeService:
         self.name = name
         self.url = ""
         self.timing: dict[str, float] = {}
+        self.figures: dict[str, float] = {}
         self.access = Access()
         self.hint = f"Does it listen on 0.0.0.0 (not on 127.0.0.1) and on port {service.port} inside its container?"
         self._service = service

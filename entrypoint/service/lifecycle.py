@@ -12,7 +12,7 @@ from entrypoint.service.launcher import Launcher
 from entrypoint.service.ledger import Claim
 from entrypoint.service.place import Place
 from entrypoint.service.process import ProcessService
-from entrypoint.service.readiness import Question, wait_until_ready
+from entrypoint.service.readiness import Question, Readiness, wait_until_ready
 from entrypoint.service.resources import RESOURCES, sampled
 from entrypoint.service.setup import set_up
 from entrypoint.service.takedown import take_down
@@ -70,7 +70,10 @@ def _bring_up(launcher: Launcher, service: model.Service, place: Place, project:
     with timed(launcher.timing, "start"):
         launcher.start(deadline)
     with timed(launcher.timing, "ready"):
-        _wait(launcher, service.ready, deadline)
+        found = _wait(launcher, service.ready, deadline)
+    if not service.url:
+        launcher.figures["time-to-ready"] = 1000 * (launcher.timing["start"] + launcher.timing["ready"])
+        launcher.figures["first-answer-penalty"] = max(0.0, found.first_ms - found.usual_ms)
     launcher.settle()
     say(
         f"The {launcher.name} is ready at {shown(launcher.url)} after {service.ready.timeout_s - deadline.left_s:.1f} s."
@@ -81,7 +84,7 @@ def _bring_up(launcher: Launcher, service: model.Service, place: Place, project:
             set_up(service, launcher.url, place, project)
 
 
-def _wait(launcher: Launcher, ready: model.Ready, deadline: Deadline) -> None:
+def _wait(launcher: Launcher, ready: model.Ready, deadline: Deadline) -> Readiness:
     """Wait for right answers; note how long the first one took and how long the others."""
     body = None if ready.body is None else json.dumps(ready.body).encode()
     question = Question(path=f"/{ready.path.lstrip('/')}", body=body, expect=ready.expect)
@@ -97,6 +100,7 @@ def _wait(launcher: Launcher, ready: model.Ready, deadline: Deadline) -> None:
             remedy=f"{launcher.hint} See also `ready.path` and `ready.timeout`.",
             log=launcher.log_tail(),
         )
+    return found
 
 
 def _bring_down(launcher: Launcher, place: Place, claim: Claim, say: Say) -> None:

@@ -32,6 +32,7 @@ class ProcessService:
         self.name = name
         self.url = ""
         self.timing: dict[str, float] = {}
+        self.figures: dict[str, float] = {}
         self.access = Access()
         self._arguments = parse_command(service.command, "command")
         self._variables = {key: str(value) for key, value in service.environment.items()}

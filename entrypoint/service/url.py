@@ -22,6 +22,7 @@ class UrlService:
         self.name = name
         self.url = service.url.rstrip("/")
         self.timing: dict[str, float] = {}
+        self.figures: dict[str, float] = {}
         self.access = Access(
             headers={key: str(value) for key, value in service.headers.items()},
             tls=_authority(service.ca) if service.ca else None,

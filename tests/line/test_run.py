@@ -143,7 +143,10 @@ def test_calibrate_then_unchanged_then_slowed_then_accepted(project):
     assert code == 0, output
     assert result(project)["verdict"] in {"inconclusive", "pass"}
     assert "warning     ready: `/` may answer before" in output.replace("\n", " ")
-    assert result(project)["changes"]
+    rows = {(change["endpoint"], change["metric"]): change for change in result(project)["changes"]}
+    ready = rows["(service)", "time-to-ready"]
+    assert ready["baseline"] > 0 < ready["candidate"]
+    assert ready["gated"]
     assert result(project)["timing"]["startup"] > 0.0
 
     code, output = ml_loadtest(project, "run", "--out", "slow", DELAY_MS="100")
