@@ -4,7 +4,6 @@ A category is a 1 in the column that its name and value hash to, an integer is i
 field is nothing at all. Two may share a column; that is the price of hashing.
 """
 
-import math
 from zlib import crc32
 
 import numpy as np
@@ -12,6 +11,7 @@ from data import CATEGORIES, INTEGERS
 from scipy.sparse import csr_matrix
 
 WIDTH = 2**13
+LARGEST = 2**53  # up to there a float has every integer
 
 
 def matrix(records: list[dict]) -> csr_matrix:
@@ -45,7 +45,7 @@ def row(record: dict) -> tuple[list[int], list[float]]:
 
 def number(name: str, value: object) -> float:
     """Also 3.0 is an integer: that is how a table with empty fields writes them."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value == int(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST and value == int(value):
         return float(value)
     raise ValueError(f"{name} is no integer: {str(value)[:40]!r}")
 
