@@ -13,14 +13,15 @@ import sys
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+if (variant := os.environ.get("VARIANT")) not in (None, "", "mended", "flawed"):  # said before the long imports
+    sys.exit(f"VARIANT is {variant!r}; it can be mended or flawed")
+
 import features
 import lightgbm
 import train
 from fastapi import Depends, FastAPI, HTTPException, Request
 
 VARIANT = os.environ.get("VARIANT") or "mended"
-if VARIANT not in ("mended", "flawed"):
-    sys.exit(f"VARIANT is {VARIANT!r}; it can be mended or flawed")
 API_KEY = os.environ.get("API_KEY") or "criteo-demo-key"  # the example's own, which everybody may know
 
 if not train.FILE.exists():
