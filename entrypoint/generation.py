@@ -182,7 +182,7 @@ def measured(known: Known, generation: Generation, target: int = 0) -> Measureme
             target=target,
         )
     party = generation.recording.plan.targets[target].name
-    return found.model_copy(update={"service": generation.figures.get(party, {})})
+    return found.model_copy(update={"service": {**found.service, **generation.figures.get(party, {})}})
 
 
 def _measure(
@@ -248,6 +248,9 @@ def of_load(closing: contract.Closing, load_plan: contract.Plan, measurement: Me
         asked = "1 request" if measurement.hanging == 1 else f"{measurement.hanging} requests"
         what = f"{asked} from before the measured window had no answer in all of it, and no other was due."
         return (Fault(kind="hung", what=what),)
+    if (step := load_plan.step).count and closing.spans and (asked_for := closing.spans[0].tickets) < step.count:
+        what = f"Only {asked_for:,} of {step.count:,} tasks (`load.count`) were begun in the {step.seconds:g} s of `duration`."
+        return (Fault(kind="count-not-reached", what=what),)
     # One user in twenty still waiting long after the end has failed, whatever its shares say.
     if closing.unfinished < max(1, _HUNG * load_plan.users):
         return ()

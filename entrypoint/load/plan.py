@@ -40,7 +40,7 @@ def make_plan(load: Load, targets: tuple[contract.Target, ...], look: int = 1) -
 def steps_of(load: Load) -> tuple[contract.Step, ...]:
     """The levels of load, in order: the stages, or the one level that users or arrival rate give."""
     if not load.stages:
-        return (contract.Step(load.duration_s, load.users, load.arrival_rate),)
+        return (contract.Step(load.duration_s, load.users, load.arrival_rate, load.count),)
     return tuple(
         contract.Step(stage.duration_s, stage.users or load.users, stage.arrival_rate) for stage in load.stages
     )
@@ -62,7 +62,9 @@ def block_s(plan: contract.Plan, step: contract.Step) -> float:
 
 def fingerprint(load: Load) -> str:
     """What two runs must share to be compared: the load, and the files that shape it. Twelve hexadecimal digits."""
-    steps = [(step.seconds, step.users, step.arrival_rate) for step in steps_of(load)]
+    steps = [
+        (step.seconds, step.users, step.arrival_rate, *([step.count] if step.count else [])) for step in steps_of(load)
+    ]
     files = [contract.digest(path) for path in (load.locustfile, load.requirements) if path]
     parts = (steps, load.spawn_rate, load.arrival, load.seed, load.processes, files)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
@@ -80,4 +82,5 @@ def describe(load: Load) -> str:
     if steps[0].arrival_rate is not None:
         return f"open load, {level} requests/s ({load.arrival}), {tail}"
     rate = load.spawn_rate or max(step.users for step in steps)
+    tail = f"{load.count:,} turns in {load.duration_s:g} s at most" if load.count else tail
     return f"closed load, {level} users at {rate:g}/s, {tail}"

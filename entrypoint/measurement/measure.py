@@ -69,6 +69,7 @@ def measure_recording(
         stages=stages_of(rows, blocks) if several else (),
         paired=_paired(recorded) if len(plan.targets) > 1 else None,
         timeline=_timeline(rows, window, spans[0].start_s if spans else 0.0),
+        service=_total_time(rows[window], closing),
         versions=closing.versions,
     )
 
@@ -134,6 +135,15 @@ def _rows_of(blocks: list[Block]) -> NDArray[np.intp]:
     if len(blocks) == 1:
         return blocks[0].rows
     return np.concatenate([block.rows for block in blocks] or [np.zeros(0, np.intp)])
+
+
+def _total_time(rows: NDArray[np.void], closing: contract.Closing) -> dict[str, float]:
+    """From the beginning of a counted window to its last answer; nothing where time alone ended it, or not all was asked."""
+    spans = closing.spans
+    if not len(rows) or not spans or not closing.steps[0].count or spans[0].tickets < closing.steps[0].count:
+        return {}
+    last_s = float((rows["start_s"] + rows["response_ms"] / 1000).max())
+    return {"total-time": 1000 * (last_s - spans[0].start_s)}
 
 
 def _hanging(rows: NDArray[np.void], spans: list[contract.Span]) -> int:

@@ -250,6 +250,13 @@ class Load(Section):
         description="Unmeasured time before the window, `5s..30s` (flat response times end it) or `10s`",
     )
     duration_s: Seconds = Field(60, alias="duration", description="Measured time, ramp and warm-up not counted")
+    count: int | None = Field(
+        None,
+        ge=1,
+        le=100_000_000,
+        description="Closed load: end the measured time with the answer to so many tasks; `duration` is then the longest it may "
+        "take, and the total time a metric",
+    )
     stages: Annotated[list[Stage], BeforeValidator(_split)] = Field(
         [],
         description="Levels of load one after the other instead of a single one, such as `100x5s, 200x5s` (users) or "
@@ -281,6 +288,10 @@ class Load(Section):
             raise ValueError("arrival-rate and stages contradict each other; give each stage its own arrival-rate")
         if len({stage.users is None for stage in self.stages}) > 1:
             raise ValueError("stages mix users and arrival-rate; a run is either closed or open load")
+        if self.count and (self.stages or self.arrival_rate is not None):
+            raise ValueError(
+                "count ends closed load of one level; stages and arrival-rate say by themselves how much is asked"
+            )
         if self.workers == 0 and self.remote_workers == 0:
             raise ValueError("workers is 0, so nobody drives the load; raise it, or name remote-workers")
         return self

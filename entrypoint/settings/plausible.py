@@ -92,6 +92,10 @@ def _not_beside(config: Config) -> list[str]:
         mistakes.append(f"{said}`url` names one service and no other. Use `compose-file` or `command`.")
     if config.load.stages:
         mistakes.append(f"{said}`stages` are not measured in turns yet. Give one level of load.")
+    if config.load.count:
+        mistakes.append(
+            f"{said}turns of equal length are compared there, and `count` ends them earlier. Give `duration` alone."
+        )
     if config.load.remote_workers:
         mistakes.append(f"{said}`remote-workers` are on others. Use `workers`.")
     return mistakes

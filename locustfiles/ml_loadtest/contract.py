@@ -29,7 +29,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-VERSION = 3
+VERSION = 4
 
 # One request: target, outcome, endpoint, ticket, segment, bytes, asked, due, start, response time, lateness.
 #   target      index into the plan's targets
@@ -101,11 +101,14 @@ class Step:
         seconds: measured time for each target.
         users: closed load, how many are at work; open load, the most at work at once.
         arrival_rate: open load, requests per second; None for closed load.
+        count: closed load, how many turns users take in all; the block ends when the last of them is over, and after `seconds`
+            at the latest. None where time alone ends it.
     """
 
     seconds: float
     users: int
     arrival_rate: float | None = None
+    count: int | None = None
 
 
 @dataclass(frozen=True)

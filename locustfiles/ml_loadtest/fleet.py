@@ -148,6 +148,10 @@ class Fleet(ABC):
         """Whether no turn is open and no due ticket waits for a user. Ask after `sync`."""
         return not any(status.in_flight[target] or status.waiting[target] for status in self._heard.values())
 
+    def exhausted(self, target: int) -> bool:
+        """Whether every process has had all tickets of the turn. Ask after `sync`."""
+        return all(status.exhausted[target] for status in self._heard.values())
+
     def spawn(self, users: int, spawn_rate: float) -> None:
         """Have at least so many users for each target, started at that rate.
 
@@ -193,7 +197,7 @@ class LocalFleet(Fleet):
 
     def load(self, step: Step) -> None:
         """See `Fleet`."""
-        self.do("load", users=step.users, rate=step.arrival_rate)
+        self.do("load", users=step.users, rate=step.arrival_rate, count=step.count)
 
     def refresh(self) -> None:
         """See `Fleet`."""

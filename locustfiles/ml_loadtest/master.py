@@ -171,10 +171,11 @@ class MasterFleet(Fleet):
         users = {number: status.started for number, status in self._heard.items()}
         users = users if any(users.values()) else dict.fromkeys(users, 1)
         shares = shared(step.users, users)
+        counts = {} if step.count is None else shared(step.count, users)
         total = sum(users.values())
         for name, number in self._numbers.items():
             rate = None if step.arrival_rate is None else step.arrival_rate * users[number] / total
-            arguments = {"users": shares[number], "rate": rate}
+            arguments = {"users": shares[number], "rate": rate, "count": counts.get(number)}
             self._send("order", {"order": "load", "number": self._number, "arguments": arguments}, name)
 
     def refresh(self) -> None:

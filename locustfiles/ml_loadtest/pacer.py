@@ -110,6 +110,7 @@ class Pacer:
         self._closed_load = plan.step.arrival_rate is None
         self._seed = plan.seed
         self._rate: float | None = None
+        self._count: int | None = None
         self._stagger = random.Random(plan.seed)
         # The turn: its number counts how often one began, its key seeds what is asked in it.
         self._turn = 0
@@ -138,9 +139,12 @@ class Pacer:
         """A user has gone."""
         self._groups[seat.group] -= 1
 
-    def load(self, users: int, rate: float | None) -> None:
-        """From now on, so many users are at work, or so many tickets fall due in a second. The others wait."""
-        self._users, self._rate = users, rate
+    def load(self, users: int, rate: float | None, count: int | None = None) -> None:
+        """From now on, so many users are at work, or so many tickets fall due in a second. The others wait.
+
+        With a count, a measured turn has so many tickets and no more.
+        """
+        self._users, self._rate, self._count = users, rate, count
         if self.is_open:
             self._restart()
         self._tell()
@@ -167,11 +171,19 @@ class Pacer:
             key: what is asked is seeded by it, and by the ticket's number.
             lead_in_s: unmeasured beginning.
         """
+        had_all = self.exhausted
         self._turn += 1
         self._segment, self._key = segment, key
         self._measured_from = time.perf_counter() + lead_in_s
+        if had_all:
+            self._tell()
         if self._rate is not None and self.is_open:
             self._restart()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the turn has had all of its tickets."""
+        return self._count is not None and self._segment >= 0 and self.issued[self._segment] >= self._count
 
     def due(self) -> Counter[int]:
         """Open load: how many tickets the schedule had in each segment, whether they were issued or not."""
@@ -211,7 +223,7 @@ class Pacer:
         until = self._clock() + seconds
         self._pause(seconds)
         while True:
-            if not self.is_open or seat.ordinal >= self._users:
+            if not self.is_open or seat.ordinal >= self._users or self.exhausted:
                 parked = seat.ordinal >= self._users
                 self._changed.wait()
                 if parked and seat.ordinal < self._users:

@@ -27,6 +27,7 @@ class Status:
         done: number of the last order that was carried out.
         started, failed: users that are at work, and users that could not be.
         in_flight, waiting: open turns, and due tickets without a user, for each target.
+        exhausted: whether the turn on a target has had all of its tickets, for each target.
         recent: response times for each target since the last status, float64 in ms, negative for failures.
         classes: how many users of each class have come.
         error: what the first user that could not be started raised.
@@ -39,6 +40,7 @@ class Status:
     failed: int
     in_flight: list[int]
     waiting: list[int]
+    exhausted: list[bool]
     recent: list[bytes]
     classes: dict[str, int]
     error: str
@@ -110,9 +112,9 @@ class Station:
         self._orders[order](**arguments)
         self._done = number
 
-    def _load(self, users: int, rate: float | None) -> None:
+    def _load(self, users: int, rate: float | None, count: int | None) -> None:
         for pacer in self._pacers:
-            pacer.load(users, rate)
+            pacer.load(users, rate, count)
 
     def _open(self, target: int) -> None:
         self._pacers[target].open()
@@ -142,6 +144,7 @@ class Station:
             failed=crew.failed_to_start,
             in_flight=[crew.in_flight(target) for target in range(len(self._pacers))],
             waiting=[len(pacer.waiting()) for pacer in self._pacers],
+            exhausted=[pacer.exhausted for pacer in self._pacers],
             recent=[times.tobytes() for times in self.recorder.recent()],
             classes=crew.by_class(),
             error=self.recorder.named(crew.first_error),

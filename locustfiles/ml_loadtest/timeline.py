@@ -170,20 +170,22 @@ class Timeline:
             self._set(step)
         self.steps.append(step)
         if len(self._plan.targets) == 1:
-            self._measure(0, step.seconds)
+            self._measure(0, step.seconds, counted=step.count is not None)
             self._segment += 1
         else:
             self._measure_in_turns(step)
 
-    def _measure(self, target: int, seconds: float, lead_in_s: float = 0.0) -> None:
-        """One span of the current segment."""
+    def _measure(self, target: int, seconds: float, lead_in_s: float = 0.0, *, counted: bool = False) -> None:
+        """One span of the current segment; a counted one ends with the last answer."""
         segment = self._segment
         self._turn(target, segment, segment, lead_in_s)
         start = self._now() + lead_in_s
         if self._shape is not None:
             self._shape.reset_time()
         self._fleet.do("open", target=target)
-        self._hold(f"measuring{self._of(target)}", seconds + lead_in_s, self._follow_shape if self._shape else None)
+        phase, tick_s = f"measuring{self._of(target)}", _SHORT_TICK_S if counted else _TICK_S
+        followed = self._follow_shape if self._shape else None
+        self._hold(phase, seconds + lead_in_s, (lambda: self._answered(target)) if counted else followed, tick_s)
         self.spans.append(Span(segment, target, len(self.steps) - 1, start, self._now(), 0))
         self._turn(target, WARM_UP, WARM_UP)
 
@@ -242,6 +244,10 @@ class Timeline:
         self._fleet.do("close", target=target)
         phase, seconds = f"draining{self._of(target)}", self._plan.drain_s
         self._stuck = not self._hold(phase, seconds, lambda: self._idle(target), _SHORT_TICK_S)
+
+    def _answered(self, target: int) -> bool:
+        """Whether all turns of a counted block are over."""
+        return self._idle(target) and self._fleet.exhausted(target)
 
     def _idle(self, target: int) -> bool:
         self._fleet.sync()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from entrypoint.generation import of_load
 from locustfiles.ml_loadtest import contract
 
 from .test_load import PLAIN, failed_checks
@@ -111,3 +112,40 @@ def test_a_decision_may_name_another_load(load):
     assert rates[1] > 2 * rates[0]
     assert rates[2] < 0.8 * rates[1]
     assert not failed_checks(run)
+
+
+COUNTED = """
+    class Caller(FastHttpUser):
+        wait_time = constant(0.01)
+        @task
+        def ask(self):
+            self.client.get("/sleep/0.02", name="slow")
+            self.client.get("/a")
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_counted_load_asks_exactly_so_often_and_ends_with_the_last_answer(load, workers):
+    run = load(COUNTED, count=61, users=4, duration="20s", workers=workers)
+
+    measurement = run.measurement
+    assert {name: found.requests for name, found in measurement.endpoints.items()} == {"GET /a": 61, "GET slow": 61}
+    assert run.closing.spans[0].tickets == 61
+    total_s = measurement.service["total-time"] / 1000
+    window = run.samples[run.samples["segment"] >= 0]
+    last_s = float((window["start_s"] + window["response_ms"] / 1000).max())
+    assert total_s == pytest.approx(last_s - run.closing.spans[0].start_s)
+    # 61 turns of some 0.04 s, four at a time.
+    assert 0.3 < total_s < 5
+    assert total_s <= measurement.window_s
+    assert not failed_checks(run)
+
+
+def test_a_count_that_is_not_reached_in_time_has_no_total_time_and_is_the_service_s_fault(load):
+    run = load(COUNTED, count=100_000, users=2, duration="2s")
+
+    assert "total-time" not in run.measurement.service
+    assert spans(run) == pytest.approx([2], abs=0.2)
+    faults = of_load(run.closing, run.recording.plan, run.measurement)
+    assert [fault.kind for fault in faults] == ["count-not-reached"]
+    assert "of 100,000 tasks (`load.count`) were begun in the 2 s" in faults[0].what
