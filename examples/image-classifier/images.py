@@ -1,6 +1,6 @@
 """Somebody else's web server: it has the pictures that the classifier is given the addresses of.
 
-The original's load had the classifier fetch one photograph from a site in the internet, whose speed was then part of every figure.
+The original had its one photograph fetched from a site in the internet, whose speed was then part of every figure.
 """
 
 from fastapi import FastAPI, HTTPException, Response

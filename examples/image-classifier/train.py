@@ -12,8 +12,8 @@ import warnings
 from pathlib import Path
 
 # How many threads add up decides in which order, and with that the last digits of the weights. Has to come before numpy.
-for _library in ("OPENBLAS", "OMP", "MKL"):
-    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import digits
 from folder import MADE
