@@ -26,8 +26,8 @@ INDEX = Path(__file__).parents[1] / "examples/image-classifier/digits.txt"
 PICTURES = INDEX.read_text().split()
 LABELS = [re.fullmatch(r"digits/\d{4}-(\d)\.png", name)[1] for name in PICTURES]
 # Some pictures are asked for far more often than others, as everywhere. One picture alone would always be in the service's cache,
-# and all of them equally often only now and then. Like this four of five requests find theirs: p50 is a picture that was kept, p95
-# one that was downloaded.
+# and all of them equally often only now and then. Like this four of five requests find theirs: p50 is a picture that was kept,
+# p95 one that was downloaded.
 POPULARITY = list(accumulate((5 + rank) ** -1.5 for rank in range(len(PICTURES))))
 
 MISSING = {"detail": "Image could not be downloaded"}
@@ -94,7 +94,7 @@ def prediction(answer: object, certain: float) -> bool:
     return (
         answer["status_code"] == 200
         and answer["predicted_label"] in list("0123456789")
-        and isinstance(probability, int | float)
+        and type(probability) in (int, float)
         and certain / 10 <= probability <= certain * 1.0001  # single precision adds up to a little more than one
     )
 

@@ -428,7 +428,7 @@ def test_the_locustfile_finds_nothing_wrong_with_the_service(ports: dict[str, in
     code, rows = locust(ports["mended"], tmp_path, alone)
     assert set(rows) == {*ROWS, "Aggregated"}
     assert {row["Failure Count"] for row in rows.values()} == {"0"}
-    assert int(rows["Aggregated"]["Request Count"]) > 200
+    assert int(rows["Aggregated"]["Request Count"]) > 100
     assert code == 0
 
 
@@ -450,7 +450,7 @@ WRONG = {
         "something went wrong",
         [],
     ],
-    "tf": [{**TF, "probability": 99.5}, {**TF, "probability": 0.05}, {**TF, "probability": -0.5}, {**TF, "predicted_label": ""}],
+    "tf": [{**TF, "probability": 99.5}, {**TF, "probability": 0.05}, {**TF, "probability": -0.5}, {**TF, "probability": True}, {**TF, "predicted_label": ""}],
     "missing": [(200, TF), (404, {"detail": "Not Found"}), (404, "Image could not be downloaded"), (500, REFUSAL[1])],
 }  # fmt: skip
 
@@ -524,7 +524,9 @@ def test_a_wrong_label_is_no_failure_but_is_counted(tmp_path: Path):
         target = ["--url", f"http://127.0.0.1:{server.server_port}", "--compare-with", "none"]
         command = [str(TOOL), "run", "--config", str(EXAMPLE / "loadtest.yml"), *target]
         options = ["--duration", "3s", "--warm-up", "1s", "--out", str(tmp_path / "out")]
-        done = subprocess.run([*command, *options], check=False, capture_output=True, text=True, timeout=60)
+        # Nobody's times are judged, so a busy machine may stay one.
+        busy = ["--run-queue", "100%", "--event-loop-lag", "10s", "--longest-stall", "10s"]
+        done = subprocess.run([*command, *options, *busy], check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "none failed" in (tmp_path / "out/comment.md").read_text()
     lines = (tmp_path / "out/samples/extras-0.jsonl").read_text().splitlines()
