@@ -450,7 +450,7 @@ WRONG = {
         "something went wrong",
         [],
     ],
-    "tf": [{**TF, "probability": 99.5}, {**TF, "probability": 0.05}, {**TF, "probability": -0.5}, {**TF, "probability": True}, {**TF, "predicted_label": ""}],
+    "tf": [*({**TF, "probability": wrong} for wrong in (99.5, 0.05, -0.5, True)), {**TF, "predicted_label": ""}],
     "missing": [(200, TF), (404, {"detail": "Not Found"}), (404, "Image could not be downloaded"), (500, REFUSAL[1])],
 }  # fmt: skip
 
