@@ -39,12 +39,12 @@ class ImageClassifier(FastHttpUser):
     """Asks both routes in the original's proportion, 1 : 2 : 3, and now and then for a picture that is not there.
 
     FastHttpUser costs a fraction of HttpUser's time for each request, and generator and service share this machine's cores.
-    The original's 100 users wait 1 to 3 s, some 50 requests a second; 20 users with a tenth of the pause ask for about twice as
-    many, enough for a p95 of each route in 15 s. They keep one worker about a third busy: response times, not the length of the
+    The original's 100 users wait 1 to 3 s, some 50 requests a second. 20 users with short pauses ask for about three times as
+    many, enough for a p95 of each route in 15 s, and keep one core about a quarter busy: response times, not the length of the
     queue.
     """
 
-    wait_time = between(0.1, 0.3)
+    wait_time = between(0.05, 0.2)
 
     @task(3)
     def hello(self) -> None:
