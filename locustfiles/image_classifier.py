@@ -40,7 +40,7 @@ class ImageClassifier(FastHttpUser):
 
     FastHttpUser costs a fraction of HttpUser's time for each request, and generator and service share this machine's cores.
     The original's 100 users wait 1 to 3 s, some 50 requests a second. 20 users with short pauses ask for about three times as
-    many, enough for a p95 of each route in 15 s, and keep one core about a quarter busy: response times, not the length of the
+    many, enough for a p95 of each route in 15 s, and keep one core about a fifth busy: response times, not the length of the
     queue.
     """
 
