@@ -49,8 +49,8 @@ def unseen(rows: int = 100_000) -> list[Fish]:
 
 
 def _draw(rng: random.Random, kind: Kind) -> Fish:
-    """Weight grows with the cube of the length; a fat or a lean fish is up to 15 % off it."""
-    length = round(rng.uniform(*kind.lengths), 1)
+    """Most are of middling length. Weight grows with its cube; a fat or a lean fish is up to 15 % off."""
+    length = round(rng.triangular(*kind.lengths), 1)
     lightest, heaviest = kind.weights
     weight = kind.density * length**3 * rng.uniform(0.85, 1.15)
     return Fish(length, round(min(max(weight, lightest), heaviest), 1), kind.name)

@@ -102,10 +102,15 @@ def free_ports(count: int) -> list[int]:
 def wait_until_open(ports: list[int], processes: list[subprocess.Popen]) -> None:
     """uvicorn listens when its models are read. Only then is there a front: whoever gets an answer has all replicas."""
     for port in ports:
-        while socket.socket().connect_ex(("127.0.0.1", port)):
+        while not is_open(port):
             if any(process.poll() is not None for process in processes):
                 sys.exit("a replica ended before it was ready; its last lines say why")
             time.sleep(0.05)
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return not probe.connect_ex(("127.0.0.1", port))
 
 
 def wait_until_one_ends(processes: list[subprocess.Popen]) -> int:
