@@ -46,11 +46,14 @@ def main() -> None:
         )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
-    ports = free_ports(number_of_replicas())
+    bound = [bind_free_port() for _ in range(number_of_replicas())]
+    ports = [one.getsockname()[1] for one in bound]
     processes: list[subprocess.Popen] = []
     with tempfile.TemporaryDirectory(prefix="fish-") as folder:
         try:
-            processes += [subprocess.Popen(replica(port)) for port in ports]
+            for one in bound:
+                processes.append(start_replica(one))
+                one.close()  # the replica has it now; held here too, a dead one's port would still be open
             wait_until_open(ports, processes)
             processes.append(subprocess.Popen(front(options.host, options.port, ports, Path(folder))))
             sys.exit(wait_until_one_ends(processes))
@@ -65,10 +68,8 @@ def number_of_replicas() -> int:
     return int(text)
 
 
-def replica(port: int) -> list[str]:
-    uvicorn = [sys.executable, "-m", "uvicorn", "app:app", "--app-dir", str(HERE), "--log-level", "warning"]
-    # Longer than nginx keeps an idle connection: the side that asks should be the one that closes.
-    return [*uvicorn, "--no-access-log", "--timeout-keep-alive", "75", "--host", "127.0.0.1", "--port", str(port)]
+def start_replica(bound: socket.socket) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, str(HERE / "replica.py"), str(bound.fileno())], pass_fds=[bound.fileno()])
 
 
 def front(host: str, port: int, ports: list[int], folder: Path) -> list[str]:
@@ -90,13 +91,11 @@ def write_configuration(folder: Path, listen: str, addresses: list[str]) -> Path
     return file
 
 
-def free_ports(count: int) -> list[int]:
-    """All held at once, so that no two are the same."""
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
+def bind_free_port() -> socket.socket:
+    """Bound and not listening: the port is taken, and refuses connections until the replica listens."""
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    return bound
 
 
 def wait_until_open(ports: list[int], processes: list[subprocess.Popen]) -> None:
@@ -117,7 +116,7 @@ def wait_until_one_ends(processes: list[subprocess.Popen]) -> int:
     while True:
         for process in processes:
             if process.poll() is not None:
-                print(f"{Path(process.args[0]).name} ended with {process.returncode}, so all do", flush=True)
+                print(f"`{' '.join(process.args)}` ended with {process.returncode}, so all do", flush=True)
                 return process.returncode or 1
         time.sleep(0.2)
 

@@ -98,7 +98,7 @@ def get(port: int, path: str) -> tuple[int, dict]:
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example as a fresh checkout has it, without models."""
     folder = tmp_path_factory.mktemp("fish")
-    for name in ("app.py", "data.py", "front.py", "serve.py", "train.py"):
+    for name in ("app.py", "data.py", "front.py", "replica.py", "serve.py", "train.py"):
         shutil.copy(EXAMPLE / name, folder)
     return folder
 
@@ -190,7 +190,7 @@ class TestReplicas:
         with serving(copy, REPLICAS="1") as (service, _):
             children = psutil.Process(service.pid).children()
             assert len(children) == 2
-            next(child for child in children if "uvicorn" in child.cmdline()).send_signal(signal.SIGKILL)
+            next(child for child in children if str(copy / "replica.py") in child.cmdline()).send_signal(signal.SIGKILL)
             assert service.wait(20) not in (0, 128 + signal.SIGTERM)
 
 
