@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.measurement.metrics import METRICS, OF_ENDPOINTS, nearest_rank
-from entrypoint.measurement.model import AT_STAGE, Check, EndpointMeasurement, FailureKind, Measurement, Paired
+from entrypoint.measurement.model import AT_STAGE, Check, EndpointMeasurement, FailureKind, Law, Measurement, Paired
 from entrypoint.measurement.samples import IS_FAILURE, EndpointSamples, read_health, read_rows, writable
 from entrypoint.measurement.stages import Block, blocks_of, stages_of, worst
 from entrypoint.measurement.validity import check_records, check_requests, check_users, until_end
@@ -69,6 +69,7 @@ def measure_recording(
         stages=stages_of(rows, blocks) if several else (),
         paired=_paired(recorded) if len(plan.targets) > 1 else None,
         timeline=_timeline(rows, window, spans[0].start_s if spans else 0.0),
+        law=_law(rows[window], closing),
         service=_total_time(rows[window], closing),
         versions=closing.versions,
     )
@@ -135,6 +136,22 @@ def _rows_of(blocks: list[Block]) -> NDArray[np.intp]:
     if len(blocks) == 1:
         return blocks[0].rows
     return np.concatenate([block.rows for block in blocks] or [np.zeros(0, np.intp)])
+
+
+def _law(rows: NDArray[np.void], closing: contract.Closing) -> Law | None:
+    """Closed load of one level on one target, all of whose users were at work."""
+    if len(closing.spans) != 1 or closing.shape or closing.steps[0].arrival_rate is not None:
+        return None
+    span, step = closing.spans[0], closing.steps[0]
+    seconds = span.end_s - span.start_s
+    if not span.tickets or seconds <= 0 or step.count:
+        return None
+    return Law(
+        users=step.users,
+        response_s=float(rows["response_ms"].sum()) / 1000 / span.tickets,
+        think_s=span.thought_s / span.tickets,
+        turns_per_s=span.tickets / seconds,
+    )
 
 
 def _total_time(rows: NDArray[np.void], closing: contract.Closing) -> dict[str, float]:

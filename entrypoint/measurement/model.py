@@ -1,5 +1,7 @@
 """What one run gave: the values that pass on to baseline, judgement and report, and into `result.json`."""
 
+import math
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -96,6 +98,29 @@ class Stage(Value):
     text: str = ""
 
 
+class Law(Value):
+    """The closed load's own arithmetic: N users who wait R for an answer and then think for Z make N / (R + Z) turns a second.
+
+    The interactive response time law (Denning and Buzen 1978). R and Z are means of one turn; R is the time of all its requests.
+    """
+
+    users: int
+    response_s: float
+    think_s: float
+    turns_per_s: float
+
+    @property
+    def expected_per_s(self) -> float:
+        """Turns a second by the law; infinite where nobody waits for anything."""
+        each = self.response_s + self.think_s
+        return self.users / each if each > 0 else math.inf
+
+    @property
+    def residual(self) -> float:
+        """How much fewer turns there were than the law says, as a fraction of those."""
+        return self.turns_per_s / self.expected_per_s - 1
+
+
 class Paired(Value):
     """Tickets that several targets had in common, and how many of them asked all targets the same thing."""
 
@@ -118,6 +143,7 @@ class Measurement(Value):
         plan_text: the load in a few words.
         stages: the levels of load, where there were several; each has rows of its own.
         paired: where several targets took turns.
+        law: waiting and thinking against the turns that were counted; None in open load and where levels or targets took turns.
         timeline: for each second of the window, [second, requests, failures, p50, p95]; None without requests. Where targets took
             turns, a line for each turn of this one, with requests and failures a second.
     """
@@ -136,6 +162,7 @@ class Measurement(Value):
     failures: tuple[FailureKind, ...]
     stages: tuple[Stage, ...] = ()
     paired: Paired | None = None
+    law: Law | None = None
     timeline: tuple[tuple[float | None, ...], ...] = ()
     service: dict[str, float] = {}
     versions: dict[str, str] = {}

@@ -5,11 +5,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from entrypoint.judgement.wording import figure
-from entrypoint.measurement.model import Measurement
+from entrypoint.judgement.wording import figure, percent
+from entrypoint.measurement.model import Law, Measurement
 from entrypoint.report.neutral import Neutral, tight
 from entrypoint.report.result import Result, Usage
 
+# What mean waits of some hundred turns differ by at the ends of a short window.
+_CONSISTENT = 0.10
 _HEX = re.compile(r"[0-9a-f]{7,64}")
 
 
@@ -127,6 +129,20 @@ def facts(result: Result, neutral: Neutral) -> Iterable[Part]:
         )
         yield Part(label="Load", text=neutral.prose(measurement.plan_text))
         yield Part(label="Measured", text=neutral.prose(counted))
+    if measurement and measurement.law:
+        yield Part(label="Closed-loop law", text=neutral.prose(_law(measurement.law)))
+
+
+def _law(law: Law) -> str:
+    """N = X (R + Z) in figures, and what may be the matter where they do not fit."""
+    said = (
+        f"{law.users} users who wait {figure(1000 * law.response_s, 'ms')} and think {figure(1000 * law.think_s, 'ms')} make "
+        f"{figure(law.expected_per_s, '1/s')} turns by N / (R + Z); counted were {figure(law.turns_per_s, '1/s')}"
+    )
+    if abs(law.residual) <= _CONSISTENT:
+        return said
+    why = "users spend time in their tasks beside the requests, or left, or were not all at work"
+    return f"{said}, {percent(law.residual)}: {why}"
 
 
 def caveats(result: Result) -> list[str]:

@@ -1,6 +1,6 @@
 """The last word of a run, put together from what every process did. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 
 from ml_loadtest.contract import Closing, Failure, Span, Step
@@ -71,11 +71,16 @@ def _mistakes(parts: list[Part]) -> str:
 def _with_tickets(spans: tuple[Span, ...], parts: list[Part]) -> tuple[Span, ...]:
     issued: Counter[tuple[int, int]] = Counter()
     fell_due: Counter[tuple[int, int]] = Counter()
-    for segment, target, count, due in (entry for part in parts for entry in part.tickets):
+    thought_s: dict[tuple[int, int], float] = defaultdict(float)
+    for segment, target, count, due, seconds in (entry for part in parts for entry in part.tickets):
         issued[segment, target] += count
         fell_due[segment, target] += due
-    keys = [(span.segment, span.target) for span in spans]
-    return tuple(replace(span, tickets=issued[key], due=fell_due[key]) for span, key in zip(spans, keys, strict=True))
+        thought_s[segment, target] += seconds
+    return tuple(
+        replace(span, tickets=issued[key], due=fell_due[key], thought_s=thought_s.get(key, 0.0))
+        for span in spans
+        for key in [(span.segment, span.target)]
+    )
 
 
 def _merged(parts: list[Part]) -> tuple[Failure, ...]:

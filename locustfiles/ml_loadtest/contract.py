@@ -167,6 +167,7 @@ class Span:
         block: number of the block it is part of, and so of the step.
         tickets: how many were issued in it.
         due: open load, how many its schedule had.
+        thought_s: closed load, the think time before each of its tickets, in all.
     """
 
     segment: int
@@ -176,6 +177,7 @@ class Span:
     end_s: float
     tickets: int
     due: int = 0
+    thought_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ Each target has a pacer of its own. While it is closed, its users wait, and thei
 
 import random
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 
 import gevent
@@ -94,6 +94,7 @@ class Pacer:
     Attributes:
         is_open: whether tickets are handed out at all.
         issued: how many were, by segment.
+        thought_s: closed load, the think time before them, by segment.
     """
 
     # What a seed is for, beside the tickets' own numbers.
@@ -102,6 +103,7 @@ class Pacer:
     def __init__(self, plan: Plan, target: int, process: int, alarm: Alarm) -> None:
         self.is_open = False
         self.issued: Counter[int] = Counter()
+        self.thought_s: dict[int, float] = defaultdict(float)
         self._plan = plan
         self._target = target
         self._process = process
@@ -227,9 +229,12 @@ class Pacer:
                 parked = seat.ordinal >= self._users
                 self._changed.wait()
                 if parked and seat.ordinal < self._users:
-                    until = self._clock() + think() * self._stagger.random()
+                    seconds = think() * self._stagger.random()
+                    until = self._clock() + seconds
             elif (left := until - self._clock()) <= 0:
-                return self._issue(seat, time.perf_counter() + left)
+                ticket = self._issue(seat, time.perf_counter() + left)
+                self.thought_s[ticket.segment] += seconds
+                return ticket
             else:
                 self._pause(left)
 

@@ -53,7 +53,7 @@ class Part:
     """What one process adds to the closing record; see `contract.Closing`.
 
     Attributes:
-        tickets: [segment, target, issued, due].
+        tickets: [segment, target, issued, due, seconds of thinking before them].
         mistakes: tasks that raised without making a request, or by a mistake of the locustfile's.
         error: the first one's exception.
     """
@@ -67,7 +67,7 @@ class Part:
     users_left: int
     mistakes: int
     error: str
-    tickets: list[list[int]] = field(default_factory=list)
+    tickets: list[list[Any]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -170,6 +170,9 @@ class Station:
         )
 
 
-def _tickets(target: int, pacer: Pacer) -> list[list[int]]:
-    due = pacer.due()
-    return [[segment, target, pacer.issued[segment], due[segment]] for segment in sorted({*pacer.issued, *due})]
+def _tickets(target: int, pacer: Pacer) -> list[list[Any]]:
+    due, thought_s = pacer.due(), pacer.thought_s
+    return [
+        [segment, target, pacer.issued[segment], due[segment], thought_s.get(segment, 0.0)]
+        for segment in sorted({*pacer.issued, *due})
+    ]

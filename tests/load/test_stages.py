@@ -149,3 +149,26 @@ def test_a_count_that_is_not_reached_in_time_has_no_total_time_and_is_the_servic
     faults = of_load(run.closing, run.recording.plan, run.measurement)
     assert [fault.kind for fault in faults] == ["count-not-reached"]
     assert "of 100,000 tasks (`load.count`) were begun in the 2 s" in faults[0].what
+
+
+@pytest.mark.parametrize(("in_task_s", "fits"), [(0.0, True), (0.15, False)])
+def test_users_waiting_and_thinking_make_the_turns_that_the_law_says(load, in_task_s, fits):
+    run = load(
+        f"""
+        class Caller(FastHttpUser):
+            wait_time = between(0.04, 0.06)
+            @task
+            def ask(self):
+                self.client.get("/sleep/0.02")
+                self.client.get("/sleep/0.03")
+                gevent.sleep({in_task_s})
+        """,
+        users=5,
+        duration="4s",
+    )
+
+    law = run.measurement.law
+    assert law.users == 5
+    assert law.think_s == pytest.approx(0.05, abs=0.01)
+    assert 0.05 < law.response_s < 0.15
+    assert (abs(law.residual) < 0.1) is fits, law
