@@ -44,11 +44,12 @@ def _overview(trials: Sequence[Trial]) -> str:
 
 
 def differs(trial: Trial) -> bool:
-    """Whether the raw samples do not give what the product said; an invalid run is not compared."""
+    """Whether the raw samples do not give what the product said; an invalid run is not compared, nor are figures it did not
+    have at the time."""
     again = trial.replayed(trial.condition.threshold).comparison
     if again is None:
         return False
-    return {(change.endpoint, change.metric, change.status.value) for change in again.changes} != trial.live
+    return not trial.live <= {(change.endpoint, change.metric, change.status.value) for change in again.changes}
 
 
 def _truth(trials: Sequence[Trial]) -> str:

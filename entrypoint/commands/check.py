@@ -1,5 +1,7 @@
 """`check`: read the settings, print the plan and how long it will take; no load."""
 
+import os
+
 from entrypoint.baseline import runs
 from entrypoint.baseline.file import read_baseline
 from entrypoint.console import Console
@@ -25,7 +27,7 @@ def check(settings: Settings, console: Console) -> None:
     load_plan = plan.make_plan(load, ())
     ramp = load_plan.users / load_plan.spawn_rate
     beside = settings.config.compare.with_ is CompareWith.BASE
-    shortest = (2 if beside else 1) * (ramp + load.warm_up.min_s + load.measured_s)
+    shortest = (2 if beside else 1) * (ramp + load.warm_up.min_s + load.shortest_s)
     longest = (2 * settings.config.compare.max_looks if beside else 1) * (ramp + load.warm_up.max_s + load.measured_s)
     console.say(f"suite       {settings.suite}")
     console.say(f"service     {_describe(settings.config.service)}")
@@ -34,6 +36,8 @@ def check(settings: Settings, console: Console) -> None:
     console.say(
         f"takes       {show_duration(round(shortest))} to {show_duration(round(longest))}, plus the service's own start"
     )
+    if not settings.config.service.url:
+        console.say(f"cores       {_cores()}")
     if load.arrival_rate:
         expected = load.arrival_rate * load.duration_s
         printable = [metric.label for metric in METRICS.values() if metric.minimum > 1 and metric.minimum <= expected]
@@ -47,6 +51,16 @@ def warn(config: Config, console: Console) -> None:
     """Say what is probably not meant as it stands."""
     for doubt in doubts(config):
         console.say(f"warning     {doubt}")
+
+
+def _cores() -> str:
+    """Who shares what: the generator's own checks tell afterwards whether there was enough for it."""
+    count = len(os.sched_getaffinity(0))
+    cores = "1 core" if count == 1 else f"{count} cores"
+    return (
+        f"{cores}, shared by the service and the load generator; `cpus` or `cpuset` in the compose file keeps the service from "
+        "taking the generator's"
+    )
 
 
 def _describe(service: Service) -> str:

@@ -12,6 +12,8 @@ from entrypoint.report.result import Result, Usage
 
 # What mean waits of some hundred turns differ by at the ends of a short window.
 _CONSISTENT = 0.10
+# Fewer requests may ask the same by chance.
+_ENOUGH_ASKED = 100
 _HEX = re.compile(r"[0-9a-f]{7,64}")
 
 
@@ -153,7 +155,21 @@ def caveats(result: Result) -> list[str]:
         said.append(f"The stages end before {ended.label}, which the load generator could not drive: {ended.text}")
     if result.measurement and result.measurement.endpoints and not result.measurement.warm:
         said.append("Response times were not flat yet when the measured window began; a longer `warm-up` may help.")
-    return said
+    return said + _repeating(result.measurement)
+
+
+def _repeating(measurement: Measurement | None) -> list[str]:
+    """A body that never varies. A GET may well have a single address; what is sent with a POST stands for what users send."""
+    names = [
+        name
+        for name, found in (measurement.endpoints.items() if measurement else ())
+        for repeated, asked in [found.share("distinct")]
+        if asked >= _ENOUGH_ASKED and asked - repeated == 1 and not name.startswith(("GET ", "HEAD "))
+    ]
+    if not names:
+        return []
+    shown = f"{names[0]} and of {len(names) - 1} more" if len(names) > 1 else names[0]
+    return [f"Every request of {shown} sent the same, which a cache may have answered; draw what is sent from many."]
 
 
 def failures(measurement: Measurement | None, neutral: Neutral) -> list[Failure]:

@@ -308,6 +308,11 @@ class Load(Section):
         return (host, int(port)) if self.remote_workers else ("127.0.0.1", 0)
 
     @property
+    def shortest_s(self) -> float:
+        """The least measured time for each target: a count may be reached at any moment."""
+        return 0.0 if self.count else self.measured_s
+
+    @property
     def measured_s(self) -> float:
         """Measured time for each target, all stages together."""
         return sum(stage.duration_s for stage in self.stages) or self.duration_s

@@ -73,7 +73,7 @@ def _impossible(config: Config) -> list[str]:
             f"longest warm-up of {show_duration(load.warm_up.max_s)}; raise spawn-rate or warm-up."
         )
     sides = 2 if config.compare.with_ is CompareWith.BASE else 1
-    shortest = sides * (load.measured_s + load.warm_up.min_s)
+    shortest = sides * (load.shortest_s + load.warm_up.min_s)
     if config.policy.timeout_s < shortest:
         mistakes.append(
             f"`timeout` of {show_duration(config.policy.timeout_s)} is shorter than the {show_duration(shortest)} that the "

@@ -30,6 +30,8 @@ from pathlib import Path
 from typing import Any
 
 VERSION = 4
+# What these wrote is read as well: later versions only added fields, with defaults that say what was so before.
+_READABLE = (3, VERSION)
 
 # One request: target, outcome, endpoint, ticket, segment, bytes, asked, due, start, response time, lateness.
 #   target      index into the plan's targets
@@ -364,5 +366,5 @@ def read_closing(path: Path) -> Closing:
 
 
 def _check_version(what: str, values: dict[str, Any]) -> None:
-    if values.get("version") != VERSION:
+    if values.get("version") not in _READABLE:
         raise ValueError(f"{what} is of version {values.get('version')}, this is version {VERSION}")

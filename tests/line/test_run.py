@@ -272,6 +272,7 @@ def test_check_prints_the_plan_and_loads_nothing(project):
     assert code == 0, output
     assert "closed load, 4 users at 4/s, 3 s measured" in output
     assert "takes" in output
+    assert "shared by the service and the load generator" in output.replace("\n", " ")
     assert not (project / "results").exists()
 
 

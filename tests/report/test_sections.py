@@ -1,0 +1,51 @@
+"""The small parts of a report: the closed-loop law, and what weakens a run."""
+
+import pytest
+
+from entrypoint.measurement.model import Law
+from entrypoint.report.neutral import MarkdownNeutral
+from entrypoint.report.sections import caveats, facts
+from tests.report.results import endpoint, measurement, passed
+
+
+def said(turns_per_s):
+    law = Law(users=200, response_s=0.364, think_s=1.5, turns_per_s=turns_per_s)
+    shown = passed().model_copy(update={"measurement": measurement().model_copy(update={"law": law})})
+    return next(part.text for part in facts(shown, MarkdownNeutral()) if part.label == "Closed-loop law")
+
+
+def test_the_law_of_closed_load_is_shown_beside_what_was_counted():
+    # The published run of the click scorer: 107.3 by the law, 104.3 measured.
+    text = said(104.3)
+    assert "200 users who wait 364 ms and think 1,500 ms make 107/s turns" in text.replace("\xa0", " ").replace(
+        "\\", ""
+    )
+    assert "counted were 104/s" in text.replace("\xa0", " ")
+    assert "beside the requests" not in text
+
+
+def test_where_the_law_does_not_hold_it_says_why_that_may_be():
+    assert "users spend time in their tasks beside the requests" in said(70.0)
+
+
+def test_without_a_law_there_is_no_such_line():
+    assert not [part for part in facts(passed(), MarkdownNeutral()) if part.label == "Closed-loop law"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shares", "warned"),
+    [
+        ("POST /predict", (499, 500), True),
+        ("POST /predict", (498, 500), False),
+        ("POST /predict", (49, 50), False),
+        ("POST /predict", (0, 0), False),
+        ("GET /health", (499, 500), False),
+    ],
+)
+def test_one_body_over_and_over_is_said(name, shares, warned):
+    found = endpoint(10.0).model_copy(update={"shares": {"distinct": shares}})
+    shown = passed().model_copy(update={"measurement": measurement({name: found})})
+    assert [text for text in caveats(shown) if f"Every request of {name} sent the same" in text] == (
+        [f"Every request of {name} sent the same, which a cache may have answered; draw what is sent from many."]
+        * warned
+    )
