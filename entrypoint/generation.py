@@ -12,6 +12,7 @@ from entrypoint.known import Known, add, timed
 from entrypoint.load import locust, plan
 from entrypoint.load.interpreter import locust_python
 from entrypoint.load.measure import Block, Decide, Recording, in_turn, measure
+from entrypoint.load.requests import write_locustfile
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.model import Measurement
 from entrypoint.measurement.samples import read_health
@@ -189,12 +190,13 @@ def _measure(
     known: Known, targets: Sequence[contract.Target], python: Path, console: Console, place: Place, look: int
 ) -> Recording:
     settings, load_settings = known.settings, known.settings.config.load
-    load_plan = plan.make_plan(load_settings, tuple(targets), look)
+    load_plan = plan.make_plan(load_settings, tuple(targets), look, settings.root)
+    folder = in_look(settings.out / "locust", look)
     launch = locust.Launch(
         python=python,
-        locustfile=settings.config.load.locustfile,
+        locustfile=write_locustfile(load_settings, folder, settings.root),
         exchange=in_look(settings.out / "samples", look),
-        folder=in_look(settings.out / "locust", look),
+        folder=folder,
         root=settings.root,
         # The mark of the service's own processes: `teardown` finds a Locust that outlived a killed conductor by it.
         environment=locust.select_environment(settings.environment, settings.config.load.environment)

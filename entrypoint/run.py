@@ -90,7 +90,7 @@ def prepare(settings: Settings, startup_s: float = 0.0) -> Known:
     fingerprint = Fingerprint(
         machine=provenance.machine(),
         launcher=launcher(settings),
-        plan=plan.fingerprint(settings.config.load),
+        plan=plan.fingerprint(settings.config.load, settings.root),
         suite=settings.config.suite,
     )
     with_ = settings.config.compare.with_

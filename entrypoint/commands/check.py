@@ -9,7 +9,7 @@ from entrypoint.load import plan
 from entrypoint.measurement.metrics import METRICS
 from entrypoint.service.url import shown
 from entrypoint.settings.doubts import doubts
-from entrypoint.settings.model import CompareWith, Config, Service
+from entrypoint.settings.model import CompareWith, Config, Load, Service
 from entrypoint.settings.plausible import refuse_impossible
 from entrypoint.settings.quantities import show_duration
 from entrypoint.settings.reading import Settings
@@ -24,14 +24,14 @@ def check(settings: Settings, console: Console) -> None:
     """
     refuse_impossible(settings.config)
     load = settings.config.load
-    load_plan = plan.make_plan(load, ())
+    load_plan = plan.make_plan(load, (), root=settings.root)
     ramp = load_plan.users / load_plan.spawn_rate
     beside = settings.config.compare.with_ is CompareWith.BASE
     shortest = (2 if beside else 1) * (ramp + load.warm_up.min_s + load.shortest_s)
     longest = (2 * settings.config.compare.max_looks if beside else 1) * (ramp + load.warm_up.max_s + load.measured_s)
     console.say(f"suite       {settings.suite}")
     console.say(f"service     {_describe(settings.config.service)}")
-    console.say(f"load        {plan.describe(load)}, from {load.locustfile}")
+    console.say(f"load        {plan.describe(load)}, from {load.locustfile or _counted(load)}")
     console.say(f"compare     {_compared(settings)}")
     console.say(
         f"takes       {show_duration(round(shortest))} to {show_duration(round(longest))}, plus the service's own start"
@@ -45,6 +45,12 @@ def check(settings: Settings, console: Console) -> None:
             f"requests    about {expected:.0f}; were they all of one endpoint, {', '.join(printable) or 'no percentile'}"
         )
     warn(settings.config, console)
+
+
+def _counted(load: Load) -> str:
+    count, variants = len(load.requests), sum(len(request.invalid) for request in load.requests)
+    more = f" and {variants} invalid variant{'s' * (variants != 1)}" if variants else ""
+    return f"{count} request{'s' * (count != 1)}{more} of load.requests"
 
 
 def warn(config: Config, console: Console) -> None:

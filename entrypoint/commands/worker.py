@@ -13,6 +13,7 @@ from entrypoint.errors import ExitCode, LoadError, SettingsError
 from entrypoint.load import locust
 from entrypoint.load.interpreter import locust_python
 from entrypoint.load.measure import tail
+from entrypoint.load.requests import write_locustfile
 from entrypoint.settings.plausible import refuse_useless_files
 from entrypoint.settings.quantities import parse_duration, show_duration
 from entrypoint.settings.reading import JoiningSettings
@@ -80,8 +81,9 @@ def join(settings: JoiningSettings, master: Master, count: int, console: Console
         folders = [Path(name) / str(number) for number in range(count)]
         for folder in folders:
             folder.mkdir()
+        locustfile = write_locustfile(load, Path(name), settings.root)
         commands = [
-            (folder / "log", locust.worker_command_line(python, load.locustfile, master.host, master.port, str(folder)))
+            (folder / "log", locust.worker_command_line(python, locustfile, master.host, master.port, str(folder)))
             for folder in folders
         ]
         console.say(f"connecting to the master at {master}, for {show_duration(master.wait_s)} at most")
@@ -90,7 +92,7 @@ def join(settings: JoiningSettings, master: Master, count: int, console: Console
                 _Joined(*pair, f"process {n}: " if count > 1 else "")
                 for n, pair in enumerate(zip(folders, processes, strict=True), 1)
             ]
-            return _follow(workers, master, load.locustfile.name, console)
+            return _follow(workers, master, locustfile.name, console)
 
 
 class _Joined:

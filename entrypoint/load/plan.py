@@ -1,7 +1,9 @@
-"""From settings and targets to the plan that the instrument follows. Pure."""
+"""From settings and targets to the plan that the instrument follows. Pure, but for the files that shape the load."""
 
 import hashlib
+from pathlib import Path
 
+from entrypoint.load.requests import locustfile_digest
 from entrypoint.settings.model import Load
 from locustfiles.ml_loadtest import contract
 
@@ -16,8 +18,15 @@ JOIN_S = 150.0
 _SWITCH_S = 0.5
 
 
-def make_plan(load: Load, targets: tuple[contract.Target, ...], look: int = 1) -> contract.Plan:
-    """The plan for one load run; another look at the same load asks other things in another order."""
+def make_plan(load: Load, targets: tuple[contract.Target, ...], look: int = 1, root: Path = Path()) -> contract.Plan:
+    """The plan for one load run; another look at the same load asks other things in another order.
+
+    Args:
+        load: what is asked.
+        targets: who is.
+        look: number of the look.
+        root: folder of `loadtest.yml`.
+    """
     steps = steps_of(load)
     users = max(step.users for step in steps)
     return contract.Plan(
@@ -33,7 +42,7 @@ def make_plan(load: Load, targets: tuple[contract.Target, ...], look: int = 1) -
         seed=load.seed + look - 1,
         secrets=tuple(load.environment),
         workers=load.processes,
-        locustfile=contract.digest(load.locustfile),
+        locustfile=locustfile_digest(load, root),
     )
 
 
@@ -60,12 +69,12 @@ def block_s(plan: contract.Plan, step: contract.Step) -> float:
     return step.seconds + turns * (plan.lead_in_s + _SWITCH_S)
 
 
-def fingerprint(load: Load) -> str:
+def fingerprint(load: Load, root: Path = Path()) -> str:
     """What two runs must share to be compared: the load, and the files that shape it. Twelve hexadecimal digits."""
     steps = [
         (step.seconds, step.users, step.arrival_rate, *([step.count] if step.count else [])) for step in steps_of(load)
     ]
-    files = [contract.digest(path) for path in (load.locustfile, load.requirements) if path]
+    files = [locustfile_digest(load, root), *([contract.digest(load.requirements)] if load.requirements else [])]
     parts = (steps, load.spawn_rate, load.arrival, load.seed, load.processes, files)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 

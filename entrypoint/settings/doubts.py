@@ -23,7 +23,9 @@ def doubts(config: Config) -> list[str]:
     found = [*_readiness(config.service), *_elsewhere(config.service), *_too_few(config)]
     for path in config.service.compose_file:
         found += doubts_of_compose(_read_compose(path))
-    return [*found, *doubts_of_locustfile(_text(config.load.locustfile))]
+    if config.load.locustfile:
+        found += doubts_of_locustfile(_text(config.load.locustfile))
+    return found
 
 
 def _readiness(service: Service) -> Iterator[str]:

@@ -59,6 +59,8 @@ class Key:
         return ".".join(self.places[0]) if len(self.places) == 1 and self.places[0][0] != "thresholds" else ""
 
 
+_IN_THE_FILE_ALONE = {("thresholds",), ("load", "requests")}
+
 # Shorthands for the thresholds of every endpoint, which in the file are a list.
 _SHORTHANDS = (
     Key(
@@ -87,7 +89,7 @@ def _walk(section: type[BaseModel], place: tuple[str, ...]) -> Iterator[Key]:
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel) and not field.description:
             yield from _walk(kind, here)
-        elif here != ("thresholds",):
+        elif here not in _IN_THE_FILE_ALONE:
             yield _key(here, field)
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from entrypoint.measurement.metrics import METRICS, Direction
 from entrypoint.settings.quantities import (
@@ -21,6 +21,8 @@ from entrypoint.settings.quantities import (
     parse_percent,
     show_duration,
 )
+from entrypoint.settings.requests import Request, Wait
+from entrypoint.settings.section import Section
 
 
 def _split(value: object) -> object:
@@ -45,16 +47,6 @@ Texts = Annotated[list[str], BeforeValidator(_split)]
 Paths = Annotated[list[Path], BeforeValidator(_split)]
 Frequency = Annotated[float, Field(ge=0.001, le=100_000, allow_inf_nan=False)]
 Assignments = Annotated[dict[str, str | int | float], BeforeValidator(_split_assignments)]
-
-
-class Section(BaseModel):
-    """A mapping in the file: kebab-case keys, unknown ones refused, never changed after it was read."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=AliasGenerator(alias=lambda name: name.replace("_", "-")),
-    )
 
 
 class Build(StrEnum):
@@ -230,7 +222,14 @@ class Stage(Section):
 class Load(Section):
     """Who asks, how often and for how long."""
 
-    locustfile: Path = Field(description="The locustfile that drives the load")
+    locustfile: Path | None = Field(None, description="The locustfile that drives the load; or `requests`")
+    requests: list[Request] = Field(
+        [], validate_default=True, description="The requests of a load without Python; or `locustfile`"
+    )
+    wait: Wait | None = Field(
+        None,
+        description="Think time of users between two `requests`, `0.1s..0.3s` or one figure, in closed load; none if not given",
+    )
     requirements: Path | None = Field(None, description="Packages that the locustfile needs, a requirements file")
     environment: Texts = Field(
         [],
@@ -275,6 +274,21 @@ class Load(Section):
     )
     seed: int = Field(1, ge=0, description="Seed of arrivals, tasks and payloads")
 
+    @field_validator("requests")
+    @classmethod
+    def _one_source(cls, value: list[Request], info: ValidationInfo) -> list[Request]:
+        if "locustfile" in info.data and bool(value) == bool(info.data["locustfile"]):
+            said = "got both" if value else "got neither (flag --locustfile, input locustfile)"
+            raise ValueError(f"expected either load.locustfile or load.requests, {said}")
+        return value
+
+    @field_validator("wait")
+    @classmethod
+    def _with_requests_alone(cls, value: Wait | None, info: ValidationInfo) -> Wait | None:
+        if value is not None and info.data.get("locustfile"):
+            raise ValueError("it goes with load.requests alone; a locustfile has a wait_time of its own")
+        return value
+
     @field_validator("duration_s")
     @classmethod
     def _between_a_second_and_a_day(cls, value: float) -> float:
@@ -292,6 +306,8 @@ class Load(Section):
             raise ValueError(
                 "count ends closed load of one level; stages and arrival-rate say by themselves how much is asked"
             )
+        if self.wait and (self.arrival_rate is not None or any(stage.arrival_rate for stage in self.stages)):
+            raise ValueError("wait does nothing in open load, where arrivals say when a request is made; leave it out")
         if self.workers == 0 and self.remote_workers == 0:
             raise ValueError("workers is 0, so nobody drives the load; raise it, or name remote-workers")
         return self

@@ -19,9 +19,10 @@ from entrypoint.measurement.metrics import METRICS
 from entrypoint.settings.document import Document, Place
 from entrypoint.settings.glance import find, open_document, suite_name
 from entrypoint.settings.keys import Key, all_keys
-from entrypoint.settings.model import Config, Load, MetricThreshold, Section, as_list
+from entrypoint.settings.model import Config, Load, MetricThreshold, as_list
 from entrypoint.settings.quantities import told
 from entrypoint.settings.runner import Runner, child_environment, read_runner
+from entrypoint.settings.section import Section
 
 DEFAULT_BASELINE = ".loadtest/baseline.json"
 DEFAULT_HISTORY = ".loadtest/history.jsonl"
@@ -114,7 +115,7 @@ class JoiningSettings:
     environment: Mapping[str, str]
 
 
-_JOINING = ("locustfile", "requirements", "environment")
+_JOINING = ("locustfile", "requests", "wait", "requirements", "environment")
 
 
 class _LoadAlone(Section):

@@ -14,6 +14,13 @@ Standard library only, because it is imported on both sides of the wall. All fil
     health-P.jsonl       how the process itself fared, a line a second
     words.jsonl          a Word a line; alone in a folder of its own, where a worker joins from another machine
 
+Where the load is `load.requests`, the conductor writes the locustfile too, with one JSON document in it:
+
+    wait         [least, most] seconds of think time
+    environment  names of the variables that templates may see
+    files        digest of each file that is read, by its path from the folder of loadtest.yml: other data is another locustfile
+    requests     what `entrypoint/settings/requests.py` says of each, templates as they were written; paths as in `files`
+
 P is 0 where Locust runs alone; with workers it is a worker's number from 0 on, and `master` for the master's health. What
 workers write reaches these files through the master, over Locust's own channel.
 """
@@ -62,6 +69,13 @@ MOST_EXTRAS = 20
 CORRECT = "correct"
 # Shorter lines of a secret than this are ordinary text.
 _SECRET_LINE = 8
+
+
+# What templates of `load.requests` may name, and the filters of ours beside jinja2's own.
+TEMPLATE_NAMES = (
+    "row", "env", "image", "images", "n", "randint", "uniform", "gauss", "choice", "sample", "uuid", "range",
+)  # fmt: skip
+TEMPLATE_FILTERS = ("b64",)
 
 
 class Outcome(IntEnum):
@@ -302,8 +316,13 @@ class Health:
 
 
 def digest(locustfile: Path) -> str:
-    """What two copies of a locustfile must share: twelve hexadecimal digits of its bytes' SHA-256."""
-    return hashlib.sha256(locustfile.read_bytes()).hexdigest()[:12]
+    """What two copies of a locustfile must share; see `digest_of`."""
+    return digest_of(locustfile.read_bytes())
+
+
+def digest_of(data: bytes) -> str:
+    """Twelve hexadecimal digits of a SHA-256."""
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 @cache

@@ -8,6 +8,7 @@ from entrypoint.load import locust
 from entrypoint.load.interpreter import locust_python
 from entrypoint.load.measure import in_turn, measure
 from entrypoint.load.plan import make_plan, steps_of
+from entrypoint.load.requests import write_locustfile
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.samples import read_samples
 from entrypoint.settings.model import Load
@@ -71,9 +72,10 @@ def load(tmp_path, web):
         wrapper=None,
         **settings,
     ):
-        (tmp_path / "users.py").write_text(HEADER + textwrap.dedent(text))
+        if text:
+            (tmp_path / "users.py").write_text(HEADER + textwrap.dedent(text))
         values = {
-            "locustfile": tmp_path / "users.py",
+            "locustfile": tmp_path / "users.py" if text else None,
             "users": 2,
             "duration": "2s",
             "warm-up": "1s",
@@ -81,10 +83,10 @@ def load(tmp_path, web):
             **settings,
         }
         load = Load.model_validate({key.replace("_", "-"): value for key, value in values.items()})
-        todo = replace(make_plan(load, (contract.Target("candidate", web.url),)), **(plan or {}))
+        todo = replace(make_plan(load, (contract.Target("candidate", web.url),), root=tmp_path), **(plan or {}))
         launch = locust.Launch(
             python=wrapper or locust_python(load.requirements, dict(os.environ)),
-            locustfile=load.locustfile,
+            locustfile=write_locustfile(load, tmp_path / "results" / "locust", tmp_path),
             exchange=tmp_path / "results" / "samples",
             folder=tmp_path / "results" / "locust",
             root=tmp_path,

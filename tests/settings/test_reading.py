@@ -55,7 +55,7 @@ def test_all_mistakes_are_reported_at_once_with_their_lines(tmp_path):
         "line 5, `load.users`",
         "line 6, `load.duration`: expected a duration such as 60s, 5m or 250ms, got '60 parsecs'",
         "line 9, `thresholds.1`: there is no metric 'p77'",
-        "`load.locustfile`: it is missing",
+        "line 4, `load.requests`: expected either load.locustfile or load.requests, got neither",
     ):
         assert part in message
     assert caught.value.exit_code == 2
