@@ -6,10 +6,10 @@ import re
 import secrets
 import shlex
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -21,6 +21,8 @@ from entrypoint.settings.glance import find, open_document, suite_name
 from entrypoint.settings.keys import Key, all_keys
 from entrypoint.settings.model import Config, Load, MetricThreshold, as_list
 from entrypoint.settings.quantities import told
+from entrypoint.settings.request_mistakes import request_mistakes
+from entrypoint.settings.requests import with_paths_from
 from entrypoint.settings.runner import Runner, child_environment, read_runner
 from entrypoint.settings.section import Section
 
@@ -88,14 +90,15 @@ def read_settings(
     values, origins = _merge(document, given, root, cwd)
     _refuse_half_truths(environ)
     runner = read_runner(environ)
+    environment = child_environment(environ)
     return Settings(
-        config=_validate(Config, values, document, origins),
+        config=_validate(Config, values, document, origins, environment),
         root=root,
         out=(cwd / out).resolve(),
         runner=runner,
         ledger=ledger_folder(runner, environ),
         run_id=secrets.token_hex(4),
-        environment=child_environment(environ),
+        environment=environment,
         reproduce=_reproduce(name, given),
     )
 
@@ -138,10 +141,11 @@ def read_joining(
     load = values["load"]
     if isinstance(load, dict):
         load = {key: value for key, value in load.items() if key in _JOINING}
+    environment = child_environment(environ)
     return JoiningSettings(
-        load=_validate(_LoadAlone, {"load": load}, document, origins).load,
+        load=_validate(_LoadAlone, {"load": load}, document, origins, environment).load,
         root=root,
-        environment=child_environment(environ),
+        environment=environment,
     )
 
 
@@ -199,8 +203,12 @@ def _merge(
     for section in ("service", "load"):
         values.setdefault(section, {})
     values["thresholds"] = as_list(values.get("thresholds"))
+    if isinstance(load := values["load"], dict) and "requests" in load:
+        load["requests"] = with_paths_from(root, load["requests"])
+    if any(key.name == "locustfile" for key in given):
+        _drop(values["load"], ("requests", "wait"))
     if any(key.path.startswith("service.") and key.name in _LAUNCHERS for key in given):
-        _drop_launchers(values["service"])
+        _drop(values["service"], _LAUNCHERS)
     for key, (value, origin) in given.items():
         for place in key.places:
             origins[_lay(values, place, _absolute(value, cwd) if key.is_path else value)] = origin
@@ -210,11 +218,11 @@ def _merge(
     return values, origins
 
 
-def _drop_launchers(service: object) -> None:
-    """A launcher that is given replaces the file's; the two would otherwise contradict each other."""
-    if isinstance(service, dict):
-        for name in _LAUNCHERS:
-            service.pop(name, None)
+def _drop(section: object, names: Iterable[str]) -> None:
+    """What is given by a flag or an input replaces what the file has in its stead; else the two would contradict each other."""
+    if isinstance(section, dict):
+        for name in names:
+            section.pop(name, None)
 
 
 def _with_paths(values: Mapping[str, Any], paths: list[Key], root: Path) -> dict[str, Any]:
@@ -258,11 +266,25 @@ def _lay(values: dict[str, Any], place: tuple[str, ...], value: object) -> Place
     return place
 
 
-def _validate(model: type[_S], values: dict[str, Any], document: Document, origins: Mapping[Place, str]) -> _S:
+def _validate(
+    model: type[_S],
+    values: dict[str, Any],
+    document: Document,
+    origins: Mapping[Place, str],
+    environment: Mapping[str, str],
+) -> _S:
+    """The values as a model, or every mistake in them."""
+    mistakes: list[str] = []
+    made: _S | None = None
     try:
-        return model.model_validate(values)
+        made = model.model_validate(values)
     except ValidationError as error:
         mistakes = [_mistake(detail, document, origins) for detail in error.errors(include_url=False)]
+    if isinstance(load := values.get("load"), dict) and load.get("requests"):
+        found = request_mistakes(load, environment.keys())
+        mistakes += [f"{_where(place, document, origins)}: {text}" for place, text in found]
+    if made is not None and not mistakes:
+        return made
     mistakes = list(dict.fromkeys(mistakes))  # One flag may stand for several places, and one value for several types.
     count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
     raise SettingsError(
@@ -325,12 +347,18 @@ def _siblings(place: Place) -> list[str]:
     section: Any = Config
     for part in place[:-1]:
         field = next((f for f in getattr(section, "model_fields", {}).values() if f.alias == part), None)
-        section = field.annotation if field else None
+        section = _section_in(field.annotation) if field else section if isinstance(part, int) else None
     if place[:1] == ("thresholds",):
         if len(place) == 3:
             return ["endpoint", *METRICS]
         section = MetricThreshold
     return [str(f.alias) for f in getattr(section, "model_fields", {}).values()]
+
+
+def _section_in(annotation: Any) -> Any:  # noqa: ANN401 (a type expression)
+    """The section that a field holds, alone, in a list or as one of its possible types; else the annotation."""
+    inner = [_section_in(part) for part in get_args(annotation)]
+    return next((part for part in inner if isinstance(part, type) and issubclass(part, Section)), annotation)
 
 
 def _reproduce(name: str, given: Mapping[Key, tuple[str, str]]) -> str:

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from entrypoint.settings.quantities import Seconds, parse_percent, told
 from entrypoint.settings.section import Section
 
+ROW_ENDINGS = (".csv", ".jsonl", ".ndjson", ".parquet")
 _BODIES = ("json", "form", "files", "body")
 _KINDS = ("drop", "type", "set", "range")
 _MARKS = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
@@ -208,6 +209,37 @@ class Request(Section):
     def row_name(self) -> str:
         """Its name in the report, the same whatever a template gives."""
         return self.name or _MARKS.sub(_brace, self.path)
+
+
+def with_paths_from(root: Path, requests: object) -> object:
+    """`load.requests` as the file has it, with the paths in it relative to that file's folder. Anything may stand anywhere."""
+    if isinstance(requests, list):
+        return [_request_from(root, request) if isinstance(request, dict) else request for request in requests]
+    return requests
+
+
+def _request_from(root: Path, request: dict[str, Any]) -> dict[str, Any]:
+    made = {
+        **request,
+        **{key: _path_from(root, request[key]) for key in ("rows", "images", "expect") if key in request},
+    }
+    if isinstance(files := request.get("files"), dict):
+        made["files"] = {key: _path_from(root, value) for key, value in files.items()}
+    if isinstance(variants := request.get("invalid"), list):
+        made["invalid"] = [
+            {**variant, "expect": _path_from(root, variant["expect"])}
+            if isinstance(variant, dict) and "expect" in variant
+            else variant
+            for variant in variants
+        ]
+    return made
+
+
+def _path_from(root: Path, value: object) -> object:
+    """A path, or an expectation whose schema is one."""
+    if isinstance(value, dict) and isinstance(value.get("schema"), str):
+        return {**value, "schema": str(root / value["schema"])}
+    return str(root / value) if isinstance(value, str) and value and not is_template(value) else value
 
 
 def is_template(text: str) -> bool:

@@ -71,13 +71,6 @@ CORRECT = "correct"
 _SECRET_LINE = 8
 
 
-# What templates of `load.requests` may name, and the filters of ours beside jinja2's own.
-TEMPLATE_NAMES = (
-    "row", "env", "image", "images", "n", "randint", "uniform", "gauss", "choice", "sample", "uuid", "range",
-)  # fmt: skip
-TEMPLATE_FILTERS = ("b64",)
-
-
 class Outcome(IntEnum):
     """How a request ended; every request has exactly one."""
 

@@ -93,14 +93,17 @@ class Templates:
         jinja2's own NativeEnvironment would read the text "12" as a number, and so lose what a row says.
         """
         from jinja2 import nodes
+        from jinja2.environment import TemplateExpression
 
         self._engine = self._engine or _engine(self._globals)
         body = self._engine.parse(source).body
         parts = body[0].nodes if len(body) == 1 and isinstance(body[0], nodes.Output) else []
         if len(parts) != 1 or isinstance(parts[0], nodes.TemplateData):
             return self._engine.from_string(source).render
-        inner = source[2:-2].removeprefix("-").removesuffix("-").removeprefix("+")
-        evaluate = self._engine.compile_expression(inner, undefined_to_none=False)
+        # As `compile_expression` does it; that would need the expression's own text.
+        result = nodes.Assign(nodes.Name("result", "store"), parts[0], lineno=1)
+        tree = nodes.Template([result], lineno=1).set_environment(self._engine)
+        evaluate = TemplateExpression(self._engine.from_string(tree), undefined_to_none=False)
         undefined = self._engine.undefined
 
         def value(names: Names) -> Any:
