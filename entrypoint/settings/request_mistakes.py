@@ -13,7 +13,7 @@ from typing import Any
 
 from entrypoint.settings.document import Place
 from entrypoint.settings.images import find_images
-from entrypoint.settings.requests import ROW_ENDINGS, is_template
+from entrypoint.settings.requests import ROW_ENDINGS, body_mistake, is_template
 from entrypoint.settings.templates import Surroundings, mistakes_in
 
 Mistakes = Iterator[tuple[Place, str]]
@@ -51,6 +51,8 @@ def request_mistakes(load: Mapping[str, Any], present: Collection[str]) -> Mista
 
 
 def _in_request(request: Mapping[str, Any], place: Place, *, has_requirements: bool) -> Mistakes:
+    if said := body_mistake(request):
+        yield place, said
     if isinstance(name := request.get("name"), str) and is_template(name):
         yield (*place, "name"), "a name is one row of the report, whatever templates give; write it without one"
     if isinstance(rows := request.get("rows"), str) and (trouble := _rows_trouble(Path(rows), has_requirements)):

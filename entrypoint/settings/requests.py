@@ -185,11 +185,8 @@ class Request(Section):
 
     @model_validator(mode="after")
     def _one_body(self) -> Self:
-        given = [key for key in _BODIES if getattr(self, "json_" if key == "json" else key) not in (None, "", {})]
-        if len(given) > 1 and given != ["form", "files"]:
-            raise ValueError(
-                f"expected one body, json, form (files may stand beside it), files or body; got {' and '.join(given)}"
-            )
+        if said := body_mistake({"json": self.json_, "form": self.form, "files": self.files, "body": self.body}):
+            raise ValueError(said)
         if self.invalid and not (self.json_ is not None or self.form):
             raise ValueError("invalid needs a payload with fields, json or form")
         return self
@@ -219,10 +216,8 @@ def with_paths_from(root: Path, requests: object) -> object:
 
 
 def _request_from(root: Path, request: dict[str, Any]) -> dict[str, Any]:
-    made = {
-        **request,
-        **{key: _path_from(root, request[key]) for key in ("rows", "images", "expect") if key in request},
-    }
+    made = dict(request)
+    made.update({key: _path_from(root, request[key]) for key in ("rows", "images", "expect") if key in request})
     if isinstance(files := request.get("files"), dict):
         made["files"] = {key: _path_from(root, value) for key, value in files.items()}
     if isinstance(variants := request.get("invalid"), list):
@@ -250,6 +245,14 @@ def is_template(text: str) -> bool:
 def _brace(mark: re.Match[str]) -> str:
     """`{{ row.id }}` as `{row.id}`."""
     return "{" + mark[1] + "}"
+
+
+def body_mistake(request: Mapping[str, Any]) -> str:
+    """What is wrong with the bodies that a request gives, "" if nothing is."""
+    given = [key for key in _BODIES if request.get(key) not in (None, "", {})]
+    if len(given) < 2 or given == ["form", "files"]:
+        return ""
+    return f"expected one body, json, form (files may stand beside it), files or body; got {' and '.join(given)}"
 
 
 class Wait(Section):
