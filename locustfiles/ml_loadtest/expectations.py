@@ -95,7 +95,7 @@ class Expectation:
         if not self._reads_json:
             return Judgement(self._late(answer))
         try:
-            value = json.loads(answer.body, parse_constant=_no_json)
+            value = _DECODER.decode(answer.body.decode())
         except (ValueError, RecursionError) as error:
             said = "the body is empty" if not answer.body.strip() else f"not JSON ({error}): {_excerpt(answer.body)}"
             return Judgement(WrongAnswer(said))
@@ -190,6 +190,9 @@ def _duration(seconds: float) -> str:
 
 def _no_json(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_json)
 
 
 def _search(path: str) -> Callable[[Any], Any]:
