@@ -103,9 +103,11 @@ class Templates:
         # As jinja2's own `compile_expression` does it; that would need the expression's own text.
         result = nodes.Assign(nodes.Name("result", "store"), parts[0], lineno=1)
         begin = _beginning(engine, engine.from_string(nodes.Template([result], lineno=1).set_environment(engine)))
-        undefined = engine.undefined
+        undefined, cell = engine.undefined, _cell(parts[0])
 
         def value(names: Names) -> Any:
+            if cell in names.get("row", ()):
+                return names["row"][cell]
             context, pieces = begin(names)
             for _ in pieces:
                 pass
@@ -115,6 +117,19 @@ class Templates:
             return found
 
         return value
+
+
+def _cell(expression: Any) -> str | None:
+    """The column, where an expression is a row's cell and no more, as most are: that needs no rendering."""
+    from jinja2 import nodes
+
+    if not (
+        isinstance(expression, nodes.Getattr)
+        and isinstance(expression.node, nodes.Name)
+        and expression.node.name == "row"
+    ):
+        return None
+    return str(expression.attr)
 
 
 def _beginning(engine: Any, template: Any) -> Callable[[Names], tuple[Any, Iterator[str]]]:
