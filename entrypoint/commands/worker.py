@@ -13,7 +13,7 @@ from entrypoint.errors import ExitCode, LoadError, SettingsError
 from entrypoint.load import locust
 from entrypoint.load.interpreter import locust_python
 from entrypoint.load.measure import tail
-from entrypoint.load.requests import write_locustfile
+from entrypoint.load.requests import FILE_NAME, write_locustfile
 from entrypoint.settings.plausible import refuse_useless_files
 from entrypoint.settings.quantities import parse_duration, show_duration
 from entrypoint.settings.reading import JoiningSettings
@@ -182,8 +182,8 @@ def _refuse_useless(worker: _Joined, locustfile: str) -> None:
     if "No User class found" in (log := tail(worker.log)):
         raise SettingsError(f"`{locustfile}` has no User class.", remedy="Give the locustfile that the run has.")
     raise SettingsError(
-        f"`{locustfile}` could not be loaded.",
-        cause="Python raised while importing it.",
+        f"`{'load.requests' if locustfile == FILE_NAME else locustfile}` could not be loaded.",
+        cause="Python raised while importing it, or a file that it names cannot be read.",
         remedy="Mend what the last line says; packages it needs belong into `requirements`.",
         log=log,
     )

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from entrypoint.errors import LoadError, SettingsError
 from entrypoint.load import locust
 from entrypoint.load.plan import block_s, longest_s
+from entrypoint.load.requests import FILE_NAME
 from entrypoint.load.scrub import scrub
 from locustfiles.ml_loadtest import contract
 
@@ -185,6 +186,13 @@ def _refuse_useless(recording: Recording, launch: locust.Launch) -> None:
         )
     progress = launch.exchange / "progress.jsonl"
     if not progress.exists() or not progress.stat().st_size:
+        if name == FILE_NAME:
+            raise SettingsError(
+                "`load.requests` could not be used.",
+                cause="Most likely a file that it names cannot be read.",
+                remedy="Mend what the last line says.",
+                log=recording.log,
+            )
         raise SettingsError(
             f"`{name}` could not be loaded.",
             cause="Python raised while importing it, or while its users were set up.",

@@ -39,7 +39,7 @@ def locustfile_digest(load: Load, root: Path) -> str:
 
 def locustfile_text(load: Load, root: Path) -> str:
     """Python that hands the document to the instrument; the same on every machine that has the same files."""
-    lines = json.dumps(_document(load, root), indent=1, sort_keys=True, allow_nan=False).splitlines(keepends=True)
+    lines = json.dumps(_document(load, root), indent=1, allow_nan=False).splitlines(keepends=True)
     return "\n".join([
         '"""Written by ml-loadtest from `load.requests`."""', "",
         "from ml_loadtest.requests import user_class", "",

@@ -25,6 +25,7 @@ P is 0 where Locust runs alone; with workers it is a worker's number from 0 on, 
 workers write reaches these files through the master, over Locust's own channel.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -35,6 +36,7 @@ from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 VERSION = 4
 # What these wrote is read as well: later versions only added fields, with defaults that say what was so before.
@@ -67,6 +69,8 @@ EXTRA_NAME = re.compile(r"[a-z0-9_]{1,40}")
 MOST_EXTRAS = 20
 # The one whose name has a meaning: whether a prediction is what its label says, 1 or 0.
 CORRECT = "correct"
+# What `load.requests` leaves as it is in a URL that templates gave; the rest is percent-encoded.
+IN_URL = "%/:=&?~#+!$,;'@()*[]-._"
 # Shorter lines of a secret than this are ordinary text.
 _SECRET_LINE = 8
 
@@ -320,10 +324,16 @@ def digest_of(data: bytes) -> str:
 
 @cache
 def spellings(secret: str) -> tuple[str, ...]:
-    """How a secret may stand in a text, the longest first: as it is, in JSON, on one line, and each line of several by itself."""
+    """How a secret may stand in a text, the longest first.
+
+    As it is, in JSON, in a URL, in base64, on one line, and each line of several by itself.
+    """
     lines = [line.strip() for line in secret.splitlines()]
     apart = [line for line in lines if len(line) >= _SECRET_LINE] if len(lines) > 1 else []
-    known = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], " ".join(secret.split()), *apart} - {""}
+    known = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], " ".join(secret.split()), *apart}
+    known |= {quote(secret, safe=safe) for safe in ("", "/", IN_URL)} | {quote_plus(secret)}
+    known |= {base64.b64encode(secret.encode("utf-8", "surrogateescape")).decode()}
+    known -= {""}
     return tuple(sorted(known, key=len, reverse=True))
 
 

@@ -5,10 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ml_loadtest.outcomes import without
 from ml_loadtest.templates import Names, Template, Templates
 
 _SHOWN = 80
 _EXCERPT = 120
+# Of a body that is shown; its secrets are looked for in this much.
+_MOST_READ = 10_000
 # What a service says to a payload that it does not take, where nothing else is expected.
 REJECTIONS = (400, 422)
 
@@ -65,14 +68,22 @@ class Expectation:
         templates: compiles expected values.
         where: it stands in the settings.
         is_invalid: whether a rejection is expected.
+        secrets: values that are taken out of what is said, before it is cut: half a secret would not be found later.
     """
 
     def __init__(
-        self, expect: Mapping[str, Any], templates: Templates, where: str, *, is_invalid: bool = False
+        self,
+        expect: Mapping[str, Any],
+        templates: Templates,
+        where: str,
+        *,
+        is_invalid: bool = False,
+        secrets: tuple[str, ...] = (),
     ) -> None:
         self.statuses = tuple(expect["status"]) or (REJECTIONS if is_invalid else ())
         self.follows_redirects = not any(300 <= status < 400 for status in self.statuses)
         self._is_invalid = is_invalid
+        self._secrets = secrets
         self._within_s: float | None = expect["within_s"]
         self._absolute, self._relative = expect["absolute"], expect["relative"]
         self._values: list[tuple[str, Callable[[Any], Any], Template]] = [
@@ -97,7 +108,9 @@ class Expectation:
         try:
             value = _DECODER.decode(answer.body.decode())
         except (ValueError, RecursionError) as error:
-            said = "the body is empty" if not answer.body.strip() else f"not JSON ({error}): {_excerpt(answer.body)}"
+            said = (
+                "the body is empty" if not answer.body.strip() else f"not JSON ({error}): {self._excerpt(answer.body)}"
+            )
             return Judgement(WrongAnswer(said))
         wrong = self._schema(value) or self._differs(value, names)
         return Judgement(WrongAnswer(wrong) if wrong else self._late(answer), self._correct(value, names))
@@ -107,7 +120,7 @@ class Expectation:
         if right:
             return None
         wanted = " or ".join(map(str, self.statuses)) or "2xx"
-        said = f"expected status {wanted}, got {answer.status}{_after(answer.body)}"
+        said = f"expected status {wanted}, got {answer.status}{': ' if answer.body else ''}{self._excerpt(answer.body)}"
         if self._is_invalid and 200 <= answer.status < 300:
             return InvalidAccepted(f"an invalid payload was accepted: {said}")
         return UnexpectedStatus(said)
@@ -120,14 +133,14 @@ class Expectation:
         )
 
     def _schema(self, value: Any) -> str:
-        return self._misfit(value) if self._misfit else ""
+        return self._cut(self._misfit(value), 2 * _SHOWN) if self._misfit else ""
 
     def _differs(self, value: Any, names: Names) -> str:
         """What the first value that differs is, and what it should be."""
         for path, search, template in self._values:
             wanted, found = template.make(names), search(value)
             if not same(wanted, found, self._absolute, self._relative):
-                return f"{path}: expected {shown(wanted)}, got {shown(found)}"
+                return f"{path}: expected {self._shown(wanted)}, got {self._shown(found)}"
         return ""
 
     def _correct(self, value: Any, names: Names) -> bool | None:
@@ -136,6 +149,21 @@ class Expectation:
         search, label = self._label
         found, wanted = search(value), label.make(names)
         return same(wanted, found, 0.0, 0.0) or _text(found) == _text(wanted) is not None
+
+    def _shown(self, value: Any) -> str:
+        """A value as JSON, cut to a readable length."""
+        try:
+            text = json.dumps(value, ensure_ascii=False)
+        except (TypeError, ValueError):
+            text = repr(value)
+        return self._cut(text, _SHOWN)
+
+    def _excerpt(self, body: bytes) -> str:
+        return self._cut(" ".join(body[:_MOST_READ].decode("utf-8", "replace").split()), _EXCERPT)
+
+    def _cut(self, text: str, length: int) -> str:
+        text = without(text, self._secrets)
+        return text if len(text) <= length else text[:length] + "…"
 
 
 def same(wanted: Any, found: Any, absolute: float, relative: float) -> bool:
@@ -166,24 +194,6 @@ def _text(value: Any) -> str | None:
     return str(value) if isinstance(value, str) or _is_number(value) else None
 
 
-def shown(value: Any) -> str:
-    """A value as JSON, cut to a readable length."""
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError):
-        text = repr(value)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-
-
-def _excerpt(body: bytes) -> str:
-    text = " ".join(body[: 4 * _EXCERPT].decode("utf-8", "replace").split())
-    return text if len(text) <= _EXCERPT else text[:_EXCERPT] + "…"
-
-
-def _after(body: bytes) -> str:
-    return f": {text}" if (text := _excerpt(body)) else ""
-
-
 def _duration(seconds: float) -> str:
     return f"{seconds * 1000:.4g} ms" if seconds < 1 else f"{seconds:.4g} s"
 
@@ -212,7 +222,6 @@ def _validator(schema: Any) -> Callable[[Any], str]:
         error = best_match(validator.iter_errors(value))
         if error is None:
             return ""
-        message = error.message if len(error.message) <= 2 * _SHOWN else error.message[: 2 * _SHOWN] + "…"
-        return f"{'.'.join(map(str, error.absolute_path)) or 'the answer'}: {message}"
+        return f"{'.'.join(map(str, error.absolute_path)) or 'the answer'}: {error.message}"
 
     return misfit

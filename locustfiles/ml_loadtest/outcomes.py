@@ -61,16 +61,17 @@ def describe(exception: BaseException | str | None, secrets: tuple[str, ...]) ->
     """
     kind = "" if exception is None or isinstance(exception, str) else type(exception).__name__
     # Before lines are joined: a secret may have several.
-    message = _without(str(exception or "")[:_MOST_READ], secrets)
+    message = without(str(exception or "")[:_MOST_READ], secrets)
     # What cannot be printed could move a terminal's cursor, or turn the order of letters round.
     printable = "".join(letter if letter.isprintable() else " " for letter in message)
-    message = _without(" ".join(printable.split()), secrets)
+    message = without(" ".join(printable.split()), secrets)
     for pattern, masked in _CREDENTIALS:
         message = pattern.sub(masked, message)
     return kind, message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 1] + "…"
 
 
-def _without(text: str, secrets: tuple[str, ...]) -> str:
+def without(text: str, secrets: tuple[str, ...]) -> str:
+    """A text with each secret, in whatever spelling, replaced."""
     for secret in secrets:
         for spelling in spellings(secret):
             text = text.replace(spelling, "***")

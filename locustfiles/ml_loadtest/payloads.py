@@ -10,11 +10,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from zlib import crc32
 
+from ml_loadtest.contract import IN_URL
 from ml_loadtest.templates import Image, Names, PayloadMistake, Template, Templates
 
 ANY = "any"
-# What a URL may hold; the rest of what a template gave is percent-encoded.
-_IN_URL = "%/:=&?~#+!$,;'@()*[]-._"
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 
 Change = Callable[[Any, Names], Any]
@@ -84,10 +83,8 @@ class Payload:
 
     def _on_the_service(self, path: str) -> str:
         if not path.startswith("/"):
-            raise PayloadMistake(
-                f"{self._where}.path: expected a path that starts with /, the template gave {path[:80]!r}"
-            )
-        return quote(path, safe=_IN_URL)
+            raise PayloadMistake(f"{self._where}.path: expected a path that starts with /, the template gave another")
+        return quote(path, safe=IN_URL)
 
     def _on_one_line(self, key: str, value: str) -> str:
         if "\n" in value or "\r" in value:

@@ -22,6 +22,7 @@ from ml_loadtest.clients import attach
 from ml_loadtest.expectations import Answer, Expectation
 from ml_loadtest.payloads import Payload
 from ml_loadtest.rows import Row, read_images, read_rows
+from ml_loadtest.station import SHORTEST_SECRET
 from ml_loadtest.templates import Image, Names, PayloadMistake, Templates
 from ml_loadtest.users import LocustfileMistake
 
@@ -151,6 +152,7 @@ def kinds_of(document: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[K
 def _kinds(request: Mapping[str, Any], where: str, environment: Mapping[str, str]) -> list[Kind]:
     images = read_images(Path(request["images"]["folder"]), request["images"]["names"]) if request["images"] else {}
     templates = Templates(environment, images)
+    secrets = tuple(value for value in environment.values() if len(value) >= SHORTEST_SECRET)
     files = {name: Image(Path(name).name, Path(name).read_bytes()) for name in request["uploads"]}
     rows = read_rows(Path(request["rows"])) if request["rows"] else ()
     made = []
@@ -162,7 +164,9 @@ def _kinds(request: Mapping[str, Any], where: str, environment: Mapping[str, str
                 method=request["method"],
                 name=request["name"] + (f" (invalid: {variant['said']})" if variant else ""),
                 payload=Payload(request, templates, where, variant, files),
-                expectation=Expectation(expect, templates, f"{here}.expect", is_invalid=variant is not None),
+                expectation=Expectation(
+                    expect, templates, f"{here}.expect", is_invalid=variant is not None, secrets=secrets
+                ),
                 rows=rows,
                 images=tuple(images.values()),
                 timeout_s=request["timeout_s"],

@@ -16,7 +16,7 @@ from ml_loadtest.recorder import Recorder
 from ml_loadtest.sink import Sink
 from ml_loadtest.users import Crew, install
 
-_SHORTEST_SECRET = 4
+SHORTEST_SECRET = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class Station:
         secrets = tuple(os.environ.get(name, "") for name in plan.secrets)
         targets = range(len(plan.targets))
         self._plan = plan
-        self.recorder = Recorder(sink, len(targets), tuple(s for s in secrets if len(s) >= _SHORTEST_SECRET))
+        self.recorder = Recorder(sink, len(targets), tuple(s for s in secrets if len(s) >= SHORTEST_SECRET))
         self.health = HealthMonitor(sink, self.recorder.now)
         alarm = Alarm()
         self._pacers = [Pacer(plan, target, process, alarm) for target in targets]

@@ -1,4 +1,5 @@
 import os
+import socket
 import textwrap
 from dataclasses import replace
 
@@ -27,6 +28,13 @@ HEADER = (
 def web():
     with serving() as server:
         yield server
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Run:

@@ -27,6 +27,9 @@ class ModelServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked = []
 
+    def handle_error(self, request, client_address):
+        pass  # clients hang up on purpose
+
     @property
     def url(self):
         return f"http://127.0.0.1:{self.server_address[1]}"
