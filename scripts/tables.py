@@ -5,16 +5,19 @@ A test fails when a page and the code differ, so a setting is documented by bein
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import yaml
 
 from entrypoint.judgement.wording import figure
 from entrypoint.measurement.metrics import METRICS, Direction
-from entrypoint.settings.keys import all_keys, threshold_help
+from entrypoint.settings.keys import all_keys, shown_default, threshold_help
+from entrypoint.settings.requests import Expect, Request, Variant
+from entrypoint.settings.section import Section
 
 ROOT = Path(__file__).parents[1]
-_PAGES = ("README.md", "docs/settings.md", "docs/measuring.md")
+_PAGES = ("README.md", "docs/settings.md", "docs/measuring.md", "docs/requests.md")
 
 
 def settings_table() -> str:
@@ -25,6 +28,19 @@ def settings_table() -> str:
         for key in all_keys()
     ]  # fmt: skip
     return _table(("Key", "Flag", "Input", "Default", "What it says"), rows)
+
+
+def requests_table(section: type[Section]) -> str:
+    """What may be said of one request, of an answer, or of an invalid variant."""
+    rows = [
+        (
+            f"`{field.alias}`",
+            f"`{default}`" if (default := shown_default(field)) else "",
+            _cell(field.description or ""),
+        )
+        for field in section.model_fields.values()
+    ]
+    return _table(("Key", "Default", "What it says"), rows)
 
 
 def thresholds_table() -> str:
@@ -76,6 +92,9 @@ def outputs_table() -> str:
 TABLES = {
     "settings": settings_table,
     "thresholds": thresholds_table,
+    "requests": partial(requests_table, Request),
+    "expect": partial(requests_table, Expect),
+    "invalid": partial(requests_table, Variant),
     "metrics": metrics_table,
     "inputs": inputs_table,
     "outputs": outputs_table,

@@ -9,8 +9,9 @@ import yaml
 
 from entrypoint.measurement.metrics import METRICS
 from entrypoint.settings.locustfile import doubts_of_locustfile
-from entrypoint.settings.model import Config, Service
+from entrypoint.settings.model import CompareWith, Config, Service
 from entrypoint.settings.plausible import is_loopback
+from entrypoint.settings.templates import uses
 
 # Not `ready`: model servers answer there when their models are.
 _ALIVE = {"", "health", "healthz", "healthcheck", "live", "livez", "liveness", "ping", "status"}
@@ -25,7 +26,7 @@ def doubts(config: Config) -> list[str]:
         found += doubts_of_compose(_read_compose(path))
     if config.load.locustfile:
         found += doubts_of_locustfile(_text(config.load.locustfile))
-    return found
+    return [*found, *_counted(config)]
 
 
 def _readiness(service: Service) -> Iterator[str]:
@@ -57,6 +58,18 @@ def _too_few(config: Config) -> Iterator[str]:
     mend = "make that stage longer, or its rate higher" if load.stages else "raise `duration` or `arrival-rate`"
     if 0 < expected < p95.minimum:
         yield f"load: about {expected:.0f} requests in {seconds:g} s are fewer than the {p95.minimum} that a p95 needs; {mend}."
+
+
+def _counted(config: Config) -> Iterator[str]:
+    """A count of requests: the faster of two services has counted further, and is asked something else."""
+    if config.compare.with_ is not CompareWith.BASE:
+        return
+    numbers = [str(number) for number, request in enumerate(config.load.requests) if uses(request.model_dump(), "n")]
+    if numbers:
+        yield (
+            f"requests: templates of `load.requests.{', '.join(numbers)}` use `n`, which counts for each side by itself, so that "
+            "base and candidate are not asked the same; use `uuid()` or a random number."
+        )
 
 
 def doubts_of_compose(model: Mapping[str, Any]) -> list[str]:

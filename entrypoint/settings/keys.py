@@ -99,7 +99,7 @@ def _key(place: tuple[str, ...], field: FieldInfo) -> Key:
         places=(place,),
         name=str(extra.get("flag", place[-1])),
         help=field.description or "",
-        default=_show(field),
+        default=shown_default(field),
         is_path=field.annotation is Path or Path in _inner(field.annotation),
     )
 
@@ -108,12 +108,14 @@ def _inner(annotation: Any) -> tuple[Any, ...]:  # noqa: ANN401 (a type expressi
     return tuple(inner for part in get_args(annotation) for inner in (part, *_inner(part)))
 
 
-def _show(field: FieldInfo) -> str:
+def shown_default(field: FieldInfo) -> str:
+    """A field's default as a user would write it, "" for none."""
     default = field.get_default(call_default_factory=True, validated_data={})
     if default in (None, "", [], {}) or field.is_required():
         return ""
     if isinstance(default, BaseModel):
-        return "..".join(show_duration(value) for value in default.model_dump().values())
+        figures = [value for value in default.model_dump().values() if isinstance(value, int | float)]
+        return "..".join(show_duration(value) for value in figures)
     written = next((part for part in field.metadata if isinstance(part, PlainSerializer)), None)
     return str(written.func(default)) if written else str(default)  # type: ignore[call-arg,unused-ignore]
 

@@ -327,6 +327,8 @@ def _what(detail: ErrorDetails, place: Place) -> str:
             hint = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
             return f"there is no such key; {hint}"
         case "missing":
+            if place[:2] == ("load", "requests"):
+                return "it is missing"
             return f"it is missing, and every run needs it (flag --{place[-1]}, input {place[-1]})"
         case "value_error":  # Ours, and complete.
             return detail["msg"].removeprefix("Value error, ")

@@ -20,7 +20,9 @@ def schema() -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {"endpoint": pattern, **metrics},
     }
-    definitions["WarmUp"] = {"anyOf": [definitions["WarmUp"], {"type": ["string", "number"]}]}
+    for name in ("WarmUp", "Wait", "Tolerance"):
+        definitions[name] = {"anyOf": [definitions[name], {"type": ["string", "number"]}]}
+    definitions["Load"]["not"] = {"required": ["locustfile", "requests"]}
     _allow_text(definitions)
     for section in (made, *definitions.values()):
         _allow_variables(section)
@@ -66,13 +68,15 @@ def _allow_extending(made: dict[str, Any]) -> None:
     description = "Another file, relative to this one, that says everything this one does not"
     made["properties"]["extends"] = {"type": "string", "description": description}
     made["anyOf"] = [{"required": made.pop("required")}, {"required": ["extends"]}]
+# What only the file can say, so that no flag or input has to hold it in one string.
+_IN_THE_FILE_ALONE = {"Request", "Expect", "Label", "Variant"}
 
 
 def _allow_text(definitions: dict[str, Any]) -> None:
     """Lists and assignments may be one string, a line or a comma apart."""
-    for section in definitions.values():
-        for name, part in section.get("properties", {}).items():
-            if part.get("type") in {"array", "object"}:
+    for title, section in definitions.items():
+        for name, part in section.get("properties", {}).items() if title not in _IN_THE_FILE_ALONE else ():
+            if part.get("type") in {"array", "object"} and name != "requests":
                 section["properties"][name] = {
                     "description": part.get("description", ""),
                     "anyOf": [{key: value for key, value in part.items() if key != "description"}, {"type": "string"}],

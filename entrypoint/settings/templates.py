@@ -58,6 +58,19 @@ def mistakes_in(text: str, around: Surroundings) -> Iterator[str]:
     yield from _in_env(_of(tree, "env"), around)
 
 
+def uses(value: object, name: str) -> bool:
+    """Whether a template in any text of a value uses a name."""
+    if isinstance(value, dict):
+        return any(uses(part, name) for part in value.values())
+    if isinstance(value, list):
+        return any(uses(part, name) for part in value)
+    if not isinstance(value, str) or not is_template(value):
+        return False
+    from jinja2 import meta
+
+    return name in meta.find_undeclared_variables(_engine().parse(value))
+
+
 def _in_row(columns: set[str], around: Surroundings) -> Iterator[str]:
     if not around.rows:
         yield "`row` needs `rows`, a file that it is drawn from"

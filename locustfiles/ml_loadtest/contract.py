@@ -331,7 +331,10 @@ def spellings(secret: str) -> tuple[str, ...]:
     lines = [line.strip() for line in secret.splitlines()]
     apart = [line for line in lines if len(line) >= _SECRET_LINE] if len(lines) > 1 else []
     known = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], " ".join(secret.split()), *apart}
-    known |= {quote(secret, safe=safe) for safe in ("", "/", IN_URL)} | {quote_plus(secret)}
+    known |= {quote(secret, safe=safe, errors="surrogateescape") for safe in ("", "/", IN_URL)} | {
+        quote_plus(secret, errors="surrogateescape")
+    }
+    known |= {json.dumps(secret, ensure_ascii=False)[1:-1]}
     known |= {base64.b64encode(secret.encode("utf-8", "surrogateescape")).decode()}
     known -= {""}
     return tuple(sorted(known, key=len, reverse=True))

@@ -382,4 +382,4 @@ def test_rows_that_only_locust_finds_wrong_are_said_with_its_words(ask, tmp_path
         ask(requests=[{"path": "/a", "rows": tmp_path / "ragged.csv"}])
 
     assert "load.requests" in str(caught.value)
-    assert "Expected 2 fields in line 3, saw 3" in str(caught.value)
+    assert "Expected 2 fields in line 3, saw 3" in caught.value.log

@@ -172,3 +172,24 @@ class TestPlan:
             compose.write_text(unreadable)
             assert doubts(plan(tmp_path, service)) == []
         assert doubts(plan(tmp_path, text="client.get(f'/{x}')")) == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "beside", "doubted"),
+    [
+        ({"path": "/{{ n }}"}, "base", True),
+        ({"path": "/a", "json": [{"x": "{{ 'id-' ~ n }}"}]}, "base", True),
+        ({"path": "/a", "invalid": [{"set": {"a": "{{ n }}"}}], "json": {"a": 1}}, "base", True),
+        ({"path": "/{{ n }}"}, "none", False),
+        ({"path": "/{{ uuid() }}/n", "json": "{{ row.n }}"}, "base", False),
+    ],
+)
+def test_a_count_that_two_services_do_not_share_is_doubted(request_, beside, doubted):
+    service = {"command": "serve", "ready": {"path": "/predict?x=1"}}
+    config = Config.model_validate(
+        {"service": service, "load": {"requests": [{"path": "/a"}, request_]}, "compare": {"with": beside}}
+    )
+    said = doubts(config)
+
+    assert bool(said) == doubted
+    assert all("templates of `load.requests.1` use `n`" in doubt for doubt in said)
