@@ -311,7 +311,7 @@ def test_a_cancelled_run_tells_its_workers_and_leaves_none(load, elsewhere, port
         (["--master", "127.0.0.1", "--locustfile", "nowhere.py"], "nowhere.py, which is not a file"),
         (["--master", "127.0.0.1", "--locustfile", "users.py", "--requirements", "no.txt"], "no.txt, which is not a file"),
         (["--master", "127.0.0.1", "--config", "nowhere.yml"], "`nowhere.yml` does not exist"),
-        (["--master", "127.0.0.1"], "it is missing, and every run needs it (flag --locustfile"),
+        (["--master", "127.0.0.1"], "expected either load.locustfile or load.requests, got neither (flag --locustfile"),
         (["--locustfile", "users.py"], "Missing option '--master'"),
     ],
 )  # fmt: skip
