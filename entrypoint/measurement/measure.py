@@ -3,7 +3,7 @@
 import math
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +69,7 @@ def measure_recording(
         stages=stages_of(rows, blocks) if several else (),
         paired=_paired(recorded) if len(plan.targets) > 1 else None,
         timeline=_timeline(rows, window, spans[0].start_s if spans else 0.0),
-        law=_law(rows[window], closing),
-        service=_total_time(rows[window], closing),
+        **_of_closed_load(rows, window, closing),
         versions=closing.versions,
     )
 
@@ -138,29 +137,21 @@ def _rows_of(blocks: list[Block]) -> NDArray[np.intp]:
     return np.concatenate([block.rows for block in blocks] or [np.zeros(0, np.intp)])
 
 
-def _law(rows: NDArray[np.void], closing: contract.Closing) -> Law | None:
-    """Closed load of one level on one target, all of whose users were at work."""
-    if len(closing.spans) != 1 or closing.shape or closing.steps[0].arrival_rate is not None:
-        return None
-    span, step = closing.spans[0], closing.steps[0]
-    seconds = span.end_s - span.start_s
-    if not span.tickets or seconds <= 0 or step.count:
-        return None
-    return Law(
-        users=step.users,
-        response_s=float(rows["response_ms"].sum()) / 1000 / span.tickets,
-        think_s=span.thought_s / span.tickets,
-        turns_per_s=span.tickets / seconds,
-    )
-
-
-def _total_time(rows: NDArray[np.void], closing: contract.Closing) -> dict[str, float]:
-    """From the beginning of a counted window to its last answer; nothing where time alone ended it, or not all was asked."""
-    spans = closing.spans
-    if not len(rows) or not spans or not closing.steps[0].count or spans[0].tickets < closing.steps[0].count:
+def _of_closed_load(rows: NDArray[np.void], window: NDArray[np.intp], closing: contract.Closing) -> dict[str, Any]:
+    """What closed load of one level on one target has beside: of a counted one its total time, else the law's figures."""
+    if len(closing.spans) != 1 or closing.shape or closing.steps[0].arrival_rate is not None or not len(window):
         return {}
-    last_s = float((rows["start_s"] + rows["response_ms"] / 1000).max())
-    return {"total-time": 1000 * (last_s - spans[0].start_s)}
+    span, step = closing.spans[0], closing.steps[0]
+    if step.count:
+        last_s = float((rows["start_s"][window] + rows["response_ms"][window] / 1000).max())
+        return {"service": {"total-time": 1000 * (last_s - span.start_s)} if span.tickets >= step.count else {}}
+    law = Law(
+        users=step.users,
+        response_s=float(rows["response_ms"][window].sum()) / 1000 / span.tickets,
+        think_s=span.thought_s / span.tickets,
+        turns_per_s=span.tickets / max(span.end_s - span.start_s, 1e-9),
+    )
+    return {"law": law}
 
 
 def _hanging(rows: NDArray[np.void], spans: list[contract.Span]) -> int:

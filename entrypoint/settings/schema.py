@@ -67,7 +67,11 @@ def _allow_extending(made: dict[str, Any]) -> None:
     """A file that extends another one may leave to it what every run needs."""
     description = "Another file, relative to this one, that says everything this one does not"
     made["properties"]["extends"] = {"type": "string", "description": description}
-    made["anyOf"] = [{"required": made.pop("required")}, {"required": ["extends"]}]
+    sourced = {"anyOf": [{"required": ["locustfile"]}, {"required": ["requests"]}]}
+    whole = {"required": made.pop("required"), "properties": {"load": sourced}}
+    made["anyOf"] = [whole, {"required": ["extends"]}]
+
+
 # What only the file can say, so that no flag or input has to hold it in one string.
 _IN_THE_FILE_ALONE = {"Request", "Expect", "Label", "Variant"}
 
