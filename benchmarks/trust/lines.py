@@ -8,6 +8,7 @@ from benchmarks.trust.conditions import THRESHOLDS
 from benchmarks.trust.rivals import OF_A_HISTORY, RULES, Seen
 from benchmarks.trust.trials import Trial
 from entrypoint.judgement.model import Change, Comparison, Status
+from entrypoint.measurement.metrics import METRICS
 from entrypoint.measurement.pairs import BASE, CANDIDATE
 
 OCCASIONS = 10
@@ -75,7 +76,9 @@ def said_of(comparison: Comparison | None, row: str) -> Said | None:
 
 
 def _in_doubt(change: Change) -> bool:
-    return change.gated and change.status in (Status.UNRESOLVED, Status.MISSING)
+    """A row without enough pairs or requests, which nobody can judge, is in doubt as one is that was not resolved."""
+    too_few = change.status is Status.TOO_FEW and METRICS[change.metric].gate
+    return too_few or (change.gated and change.status in (Status.UNRESOLVED, Status.MISSING))
 
 
 def _committed(trials: Sequence[Trial], threshold: float, row: str) -> Line:

@@ -16,6 +16,7 @@ from benchmarks.trust.lines import Line, Said, all_lines, said_of
 from benchmarks.trust.rivals import RULES, Seen, alert, deviations, fixed_exact, locust_p95, mann_whitney, student
 from benchmarks.trust.trials import ENDPOINT, Look, Trial
 from entrypoint.errors import SettingsError
+from entrypoint.judgement.model import Change, Comparison, Status
 from entrypoint.load.interpreter import locust_python
 from entrypoint.measurement.measure import measure_endpoint
 from entrypoint.measurement.model import Check
@@ -233,3 +234,11 @@ class TestCampaign:
     def test_the_neighbour_leaves_by_itself(self) -> None:
         hog = subprocess.run([sys.executable, "-c", noise._SPIN, "0.2"], timeout=30, check=False)
         assert hog.returncode == 0
+
+
+def test_a_row_that_nobody_can_judge_is_undecided() -> None:
+    few = Change(endpoint="GET /", metric="p95", unit="ms", status=Status.TOO_FEW, gated=False)
+    comparison = Comparison(changes=(few,), rows=0, alpha=0.01)
+    assert said_of(comparison, "p95") is Said.UNDECIDED
+    assert said_of(comparison, "") is Said.UNDECIDED
+    assert said_of(comparison, "p50") is Said.QUIET
