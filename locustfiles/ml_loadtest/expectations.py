@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml_loadtest.outcomes import without
-from ml_loadtest.templates import Names, Template, Templates
+from ml_loadtest.templates import Names, PayloadMistake, Template, Templates
 
 _SHOWN = 80
 _EXCERPT = 120
@@ -84,6 +84,7 @@ class Expectation:
         self.follows_redirects = not any(300 <= status < 400 for status in self.statuses)
         self._is_invalid = is_invalid
         self._secrets = secrets
+        self._where = where
         self._within_s: float | None = expect["within_s"]
         self._absolute, self._relative = expect["absolute"], expect["relative"]
         self._values: list[tuple[str, Callable[[Any], Any], Template]] = [
@@ -133,7 +134,12 @@ class Expectation:
         )
 
     def _schema(self, value: Any) -> str:
-        return self._cut(self._misfit(value), 2 * _SHOWN) if self._misfit else ""
+        if self._misfit is None:
+            return ""
+        try:
+            return self._cut(self._misfit(value), 2 * _SHOWN)
+        except Exception as error:  # a reference that leads nowhere, a pattern that is none
+            raise PayloadMistake(f"{self._where}.schema: {error}") from error
 
     def _differs(self, value: Any, names: Names) -> str:
         """What the first value that differs is, and what it should be."""
@@ -215,8 +221,10 @@ def _validator(schema: Any) -> Callable[[Any], str]:
     """What is wrong with a value by a JSON Schema, "" if nothing is."""
     from jsonschema.exceptions import best_match
     from jsonschema.validators import validator_for
+    from jsonschema_specifications import REGISTRY
 
-    validator = validator_for(schema)(schema)
+    # With the published meta-schemas alone: by default a reference to elsewhere would be fetched in the middle of the load.
+    validator = validator_for(schema)(schema, registry=REGISTRY)
 
     def misfit(value: Any) -> str:
         error = best_match(validator.iter_errors(value))

@@ -73,6 +73,7 @@ def test_a_text_that_is_one_expression_has_the_value_of_its_own_kind(value):
         ("{{ row.age }}{{ row.age }}", "4141"),
         ("{% if row.age > 40 %}old{% else %}young{% endif %}", "old"),
         ("{{ row.values }}", "a column"),
+        ("{{ row.values ~ '!' }}", "a column!"),
         ("{{ row['zip'] }}", "007"),
         ("<{{ row.html }}>", "<<b>&>"),
         ("{{ env.KEY }}", "secret"),
@@ -177,6 +178,13 @@ def test_csv_keeps_zeros_and_labels_and_quotes(tmp_path):
         {"zip": "007", "label": "NA", "n": 1, "text": "a, b"},
         {"zip": "012", "label": "nan", "n": None, "text": 'say "x"'},
     )
+
+
+def test_csv_whose_rows_have_a_cell_too_many_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("a,b\n1,2,3\n4,5,6\n")
+
+    with pytest.raises(Warning, match="does not match"):
+        rows.read_rows(tmp_path / "a.csv")
 
 
 def test_json_lines_keep_their_types(tmp_path):
@@ -292,12 +300,12 @@ def test_an_upload_has_the_image_its_name_and_its_type():
     assert sent(**given, contents={"a/model.json": fixed}, names={"image": image}) == made
 
 
-def test_a_boundary_is_never_in_the_content():
-    body, _ = payloads.multipart({"a": "x"}, {})
-    boundary = body.split(b"\r\n")[0]
+def test_a_boundary_is_never_in_the_content(monkeypatch):
+    monkeypatch.setattr(payloads, "crc32", lambda _: 0x5EED)
+    body, kind = payloads.multipart({"a": "--ml-loadtest-00005eed--", "b": "ml-loadtest-00005eedx"}, {})
 
-    assert payloads.multipart({}, {"f": boundary})[0].count(b"ml-loadtest-") >= 2
-    assert body.count(boundary) == 2
+    assert kind == "multipart/form-data; boundary=ml-loadtest-00005eedxx"
+    assert body.count(b"--ml-loadtest-00005eedxx") == 3
 
 
 @pytest.mark.parametrize(
@@ -502,6 +510,12 @@ def test_without_tolerance_sameness_is_that_of_json(one, other):
     assert expectations.same(one, other, 0.0, 0.0) == expectations.same(other, one, 0.0, 0.0)
     if json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True):
         assert expectations.same(one, other, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("reference", ["#/$defs/nope", "http://127.0.0.1:9/schema.json"])
+def test_a_schema_that_refers_to_what_is_not_there_is_a_mistake(reference):
+    with pytest.raises(expectations.PayloadMistake, match=r"^here\.schema: "):
+        judge(body={"a": 1}, schema={"$ref": reference})
 
 
 def test_redirects_are_followed_unless_one_is_expected():
