@@ -94,6 +94,11 @@ class Readiness:
     usual_ms: float = 0.0
 
 
+def headers_of(given: Mapping[str, object]) -> dict[str, str]:
+    """Headers as the settings have them, whose values may be numbers."""
+    return {name: str(value) for name, value in given.items()}
+
+
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirect is an answer: whoever gives it is up."""
 

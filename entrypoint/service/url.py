@@ -7,7 +7,7 @@ from pathlib import Path
 from entrypoint.errors import SettingsError
 from entrypoint.service.deadline import Deadline
 from entrypoint.service.place import Place
-from entrypoint.service.readiness import Access
+from entrypoint.service.readiness import Access, headers_of
 from entrypoint.service.resources import Gauge
 from entrypoint.service.target import Fault
 from entrypoint.settings import model
@@ -24,7 +24,7 @@ class UrlService:
         self.timing: dict[str, float] = {}
         self.figures: dict[str, float] = {}
         self.access = Access(
-            headers={key: str(value) for key, value in service.headers.items()},
+            headers=headers_of(service.headers),
             tls=_authority(service.ca) if service.ca else None,
             environment=place.environment,
         )

@@ -14,6 +14,7 @@ import pytest
 
 from entrypoint.errors import ExitCode, ServiceError, SettingsError
 from entrypoint.service import running
+from entrypoint.settings import model
 from tests.service.conftest import SERVER, marked, served, settings
 
 
@@ -220,3 +221,36 @@ def test_a_long_log_keeps_its_end(place, say):
     assert len(log) < 5.1 * 1024 * 1024
     assert b"\nserving on" in log
     assert log.startswith(b"[earlier lines are left out]\n")
+
+
+def test_readiness_is_asked_with_the_headers_a_body_and_a_look_into_the_answer(place, say, tmp_path):
+    (tmp_path / "asked.py").write_text(
+        "import http.server, json, sys\n"
+        "class Answer(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_POST(self):\n"
+        "        asked = json.loads(self.rfile.read(int(self.headers['Content-Length'])))\n"
+        "        right = self.headers['Authorization'] == 'Bearer key' and asked == {'x': 1}\n"
+        "        body = json.dumps({'prediction': 'cat'} if right else {'error': 'no'}).encode()\n"
+        "        self.send_response(200)\n"
+        "        self.send_header('Content-Length', str(len(body)))\n"
+        "        self.end_headers()\n"
+        "        self.wfile.write(body)\n"
+        "http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Answer).serve_forever()\n"
+    )
+    service = model.Service.model_validate(
+        {
+            "command": f"{sys.executable} {tmp_path / 'asked.py'} {{port}}",
+            "headers": {"Authorization": "Bearer key"},
+            "ready": {"path": "/predict", "json": {"x": 1}, "expect": "prediction", "timeout": "20s"},
+        }
+    )
+    with running(service, name="candidate", place=place, say=say) as target:
+        assert target.figures["time-to-ready"] >= 1000 * target.timing["ready"] > 0
+        assert target.figures["first-answer-penalty"] >= 0
+    wrong = service.model_copy(update={"headers": {}, "ready": service.ready.model_copy(update={"timeout_s": 1.0})})
+    with pytest.raises(ServiceError) as caught, running(wrong, name="candidate", place=place, say=say):
+        pass
+    assert (
+        "`POST /predict` has to be answered with a status below 400, and `prediction` found in it" in caught.value.cause
+    )
+    assert 'nothing at `prediction`: {"error": "no"}' in caught.value.cause
