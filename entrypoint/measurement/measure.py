@@ -9,8 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.measurement.metrics import METRICS, OF_ENDPOINTS, nearest_rank
-from entrypoint.measurement.model import AT_STAGE, Check, EndpointMeasurement, FailureKind, Law, Measurement, Paired
-from entrypoint.measurement.samples import IS_FAILURE, EndpointSamples, read_health, read_rows, writable
+from entrypoint.measurement.model import (
+    AT_STAGE,
+    Attached,
+    Check,
+    EndpointMeasurement,
+    FailureKind,
+    Law,
+    Measurement,
+    Paired,
+)
+from entrypoint.measurement.samples import IS_FAILURE, EndpointSamples, read_attached, read_health, read_rows, writable
 from entrypoint.measurement.stages import Block, blocks_of, stages_of, worst
 from entrypoint.measurement.validity import check_records, check_requests, check_users, until_end
 from entrypoint.settings.model import Validity
@@ -19,6 +28,8 @@ from locustfiles.ml_loadtest import contract
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# More kinds of a whole number are a quantity and no names.
+_FEW_KINDS = 8
 _LADDER = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99, 0.999, 1.0)
 
 
@@ -56,22 +67,30 @@ def measure_recording(
     return Measurement(
         endpoints=dict(_endpoints(rows, used, names, several)),
         window_s=max(sum(block.seconds for block in used), 1e-9),
-        started=closing.started,
-        recorded=closing.recorded,
-        unfinished=closing.unfinished,
+        **_said(closing),
         hanging=hanging,
-        warm=closing.warm,
         model=plan.model,
         plan=plan_key,
         plan_text=plan_text,
         checks=(*of_the_whole, *worst([block.checks for block in used])),
-        failures=tuple(_failure_kind(failure) for failure in closing.failures),
         stages=stages_of(rows, blocks) if several else (),
         paired=_paired(recorded) if len(plan.targets) > 1 else None,
         timeline=_timeline(rows, window, spans[0].start_s if spans else 0.0),
+        attached=_attached(folder, window) if len(plan.targets) == 1 else {},
         **_of_closed_load(rows, window, closing),
-        versions=closing.versions,
     )
+
+
+def _said(closing: contract.Closing) -> dict[str, Any]:
+    """What the instrument says itself of the whole run."""
+    return {
+        "started": closing.started,
+        "recorded": closing.recorded,
+        "unfinished": closing.unfinished,
+        "warm": closing.warm,
+        "failures": tuple(_failure_kind(failure) for failure in closing.failures),
+        "versions": closing.versions,
+    }
 
 
 def _check_whole(
@@ -135,6 +154,24 @@ def _rows_of(blocks: list[Block]) -> NDArray[np.intp]:
     if len(blocks) == 1:
         return blocks[0].rows
     return np.concatenate([block.rows for block in blocks] or [np.zeros(0, np.intp)])
+
+
+def _attached(folder: Path, window: NDArray[np.intp]) -> dict[str, Attached]:
+    """What the locustfile attached to the window's requests, in figures."""
+    found = {}
+    for name, values in sorted(read_attached(folder, window).items()):
+        ordered = np.sort(values)
+        kinds, counts = np.unique(values, return_counts=True)
+        few = len(kinds) <= _FEW_KINDS and bool((kinds == np.floor(kinds)).all())
+        found[name] = Attached(
+            count=len(values),
+            mean=float(values.mean()),
+            p50=nearest_rank(ordered, 0.50),
+            p95=nearest_rank(ordered, 0.95),
+            highest=float(ordered[-1]),
+            shares={f"{kind:g}": int(n) for kind, n in zip(kinds, counts, strict=True)} if few else {},
+        )
+    return found
 
 
 def _of_closed_load(rows: NDArray[np.void], window: NDArray[np.intp], closing: contract.Closing) -> dict[str, Any]:

@@ -98,6 +98,22 @@ class Stage(Value):
     text: str = ""
 
 
+class Attached(Value):
+    """Numbers that a locustfile attached to requests under one name.
+
+    Attributes:
+        mean, p50, p95, highest: of all of them; percentiles by nearest rank.
+        shares: for a few whole numbers, such as those of replicas, how often each came; else empty.
+    """
+
+    count: int
+    mean: float
+    p50: float
+    p95: float
+    highest: float
+    shares: dict[str, int] = {}
+
+
 class Law(Value):
     """The closed load's own arithmetic: N users who wait R for an answer and then think for Z make N / (R + Z) turns a second.
 
@@ -144,6 +160,7 @@ class Measurement(Value):
         stages: the levels of load, where there were several; each has rows of its own.
         paired: where several targets took turns.
         law: waiting and thinking against the turns that were counted; None in open load and where levels or targets took turns.
+        attached: what the locustfile attached to requests, by name.
         timeline: for each second of the window, [second, requests, failures, p50, p95]; None without requests. Where targets took
             turns, a line for each turn of this one, with requests and failures a second.
     """
@@ -163,6 +180,7 @@ class Measurement(Value):
     stages: tuple[Stage, ...] = ()
     paired: Paired | None = None
     law: Law | None = None
+    attached: dict[str, Attached] = {}
     timeline: tuple[tuple[float | None, ...], ...] = ()
     service: dict[str, float] = {}
     versions: dict[str, str] = {}

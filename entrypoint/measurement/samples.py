@@ -182,6 +182,17 @@ def _read_extras(folder: Path, only: str = "") -> dict[str, NDArray[np.float64]]
     return columns
 
 
+def read_attached(folder: Path, window: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
+    """The numbers that a locustfile attached to the samples of a window, by name, but for labels; shape (n,), n > 0.
+
+    Args:
+        window: indices of its samples in the order of `read_rows`.
+    """
+    found = {name: values[window] for name, values in _read_extras(folder).items() if name != contract.CORRECT}
+    known = {name: values[~np.isnan(values)] for name, values in found.items()}
+    return {name: values for name, values in known.items() if len(values)}
+
+
 def _extras(path: Path) -> "Iterator[tuple[int, dict[str, float]]]":
     if not path.exists():
         return

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from entrypoint.judgement.wording import figure, percent
-from entrypoint.measurement.model import Law, Measurement
+from entrypoint.measurement.model import Attached, Law, Measurement
 from entrypoint.report.neutral import Neutral, tight
 from entrypoint.report.result import Result, Usage
 
@@ -131,8 +131,19 @@ def facts(result: Result, neutral: Neutral) -> Iterable[Part]:
         )
         yield Part(label="Load", text=neutral.prose(measurement.plan_text))
         yield Part(label="Measured", text=neutral.prose(counted))
+    for name, found in measurement.attached.items() if measurement else ():
+        yield Part(label=f"Attached: {neutral.cell(name)}", text=neutral.prose(_attached(found)))
     if measurement and measurement.law:
         yield Part(label="Closed-loop law", text=neutral.prose(_law(measurement.law)))
+
+
+def _attached(found: Attached) -> str:
+    """Shares of a few kinds, such as replicas; else how large the numbers are."""
+    if found.shares:
+        kinds = (f"{kind} {figure(count / found.count, '%')} ({count:,})" for kind, count in found.shares.items())
+        return "; ".join(kinds)
+    p50, p95, highest = (figure(value, "") for value in (found.p50, found.p95, found.highest))
+    return f"{found.count:,} numbers, mean {figure(found.mean, '')}, p50 {p50}, p95 {p95}, highest {highest}"
 
 
 def _law(law: Law) -> str:

@@ -85,3 +85,31 @@ def test_the_recommender_s_flaw_is_said_before_any_load(tmp_path):
     assert code == 2
     assert "`spawn-rate` of 2 a second needs 25 s to start 50 users" in " ".join(output.split())
     assert not found
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(300)
+def test_a_replica_that_is_killed_in_mid_run_is_seen_though_no_request_fails(tmp_path):
+    engine_or_skip()
+    before = ours()
+    files = ["--out", str(tmp_path / "results"), "--config", "examples/fish/loadtest.yml", "--compare-with", "none"]
+    command = [PROGRAM, "run", *files, "--warm-up", "3s", "--count", "1500", *ANY_MACHINE]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        output = ""
+        for line in run.stdout:
+            output += line
+            if "measuring" in line and "killed" not in output:
+                names = [name for name in ours() - before if name.endswith("-ml-2")]
+                subprocess.run(["docker", "kill", *names], check=True, capture_output=True)
+                output += "killed\n"
+    found = json.loads((tmp_path / "results/result.json").read_text())
+
+    assert (run.returncode, found["verdict"]) == (1, "limit-exceeded"), output
+    assert any("`ml`" in fault["text"] and "137" in fault["text"] for fault in found["faults"]), found["faults"]
+    endpoints = found["measurement"]["endpoints"].values()
+    assert sum(endpoint["failures"] for endpoint in endpoints) <= 0.01 * sum(one["requests"] for one in endpoints)
+    # Both answered at first, one of them alone in the end.
+    shares = found["measurement"]["attached"]["replica"]["shares"]
+    assert len(shares) == 2
+    assert max(shares.values()) > 1.2 * min(shares.values())
+    assert ours() == before

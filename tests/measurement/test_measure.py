@@ -344,3 +344,17 @@ def test_the_share_of_distinct_payloads_counts_those_that_were_looked_at(tmp_pat
 
     assert found.share("distinct") == counts
     assert found.metrics.get("distinct") == (None if distinct is None else pytest.approx(distinct))
+
+
+def test_attached_numbers_of_the_window_are_summed_up(tmp_path):
+    samples = [(0, 0, contract.WARM_UP, 0.5, 10.0)] + [(0, 0, 0, 1.5, 10.0)] * 19
+    write(tmp_path, samples)
+    lines = [json.dumps([i, {"replica": i % 2, "size": i + 0.5, **({"correct": 1} if i else {})}]) for i in range(20)]
+    (tmp_path / "extras-0.jsonl").write_text("\n".join(lines) + "\n")
+
+    found = measured(tmp_path, samples).attached
+
+    assert set(found) == {"replica", "size"}
+    assert found["replica"].shares == {"0": 9, "1": 10}
+    assert (found["size"].count, found["size"].highest, found["size"].shares) == (19, 19.5, {})
+    assert found["size"].p50 == 10.5

@@ -2,7 +2,7 @@
 
 import pytest
 
-from entrypoint.measurement.model import Law
+from entrypoint.measurement.model import Attached, Law
 from entrypoint.report.neutral import MarkdownNeutral
 from entrypoint.report.sections import caveats, facts
 from tests.report.results import endpoint, measurement, passed
@@ -49,3 +49,14 @@ def test_one_body_over_and_over_is_said(name, shares, warned):
         [f"Every request of {name} sent the same, which a cache may have answered; draw what is sent from many."]
         * warned
     )
+
+
+def test_a_few_kinds_of_an_attached_number_are_shown_as_shares():
+    numbers = {
+        "replica": Attached(count=200, mean=0.5, p50=0, p95=1, highest=1, shares={"0": 110, "1": 90}),
+        "batch": Attached(count=200, mean=17.25, p50=16, p95=32, highest=64),
+    }
+    shown = passed().model_copy(update={"measurement": measurement().model_copy(update={"attached": numbers})})
+    parts = {part.label: part.text.replace("\xa0", " ").replace("\\", "") for part in facts(shown, MarkdownNeutral())}
+    assert parts["Attached: `replica`"] == "0 55.00 % (110); 1 45.00 % (90)"
+    assert parts["Attached: `batch`"] == "200 numbers, mean 17.2, p50 16.0, p95 32.0, highest 64.0"
