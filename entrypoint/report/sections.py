@@ -132,7 +132,7 @@ def facts(result: Result, neutral: Neutral) -> Iterable[Part]:
         yield Part(label="Load", text=neutral.prose(measurement.plan_text))
         yield Part(label="Measured", text=neutral.prose(counted))
     for name, found in measurement.attached.items() if measurement else ():
-        yield Part(label=f"Attached: {neutral.cell(name)}", text=neutral.prose(_attached(found)))
+        yield Part(label="Attached", text=neutral.prose(f"{name}: {_attached(found)}"))
     if measurement and measurement.law:
         yield Part(label="Closed-loop law", text=neutral.prose(_law(measurement.law)))
 
