@@ -18,7 +18,7 @@ from entrypoint.measurement.model import Measurement
 from entrypoint.measurement.samples import read_health
 from entrypoint.measurement.validity import check_generator, inside
 from entrypoint.report.result import ServiceLog, Usage
-from entrypoint.service import Fault, Place, Target, logs, resources, running
+from entrypoint.service import Fault, Place, Target, cost, logs, resources, running
 from entrypoint.service.process_tree import MARK
 from entrypoint.service.url import shown
 from entrypoint.settings import model
@@ -65,6 +65,7 @@ class Generation:
     Attributes:
         faults: what happened to each party.
         facts: what identifies the candidate.
+        spent: what each party's services used in the measured window.
         figures: each party's own, of the service as a whole, by metric.
     """
 
@@ -72,6 +73,7 @@ class Generation:
     closing: contract.Closing
     faults: dict[str, tuple[Fault, ...]]
     facts: dict[str, str]
+    spent: dict[str, dict[str, cost.Spent]]
     figures: dict[str, dict[str, float]]
     usage: tuple[Usage, ...]
     logs: tuple[ServiceLog, ...]
@@ -115,6 +117,7 @@ def live(known: Known, parties: Sequence[Party], console: Console, look: int = 1
         closing=closing,
         faults=faults,
         facts=facts,
+        spent=_spent(places, closing),
         figures={name: target.figures for name, target in up.items()},
         usage=_usage(places, closing),
         logs=_logs(places),
@@ -162,6 +165,14 @@ def _usage(places: dict[str, Place], closing: contract.Closing) -> tuple[Usage, 
     )
 
 
+def _spent(places: dict[str, Place], closing: contract.Closing) -> dict[str, dict[str, cost.Spent]]:
+    """From the first measured moment to the last; while another target has its turn, a service uses next to nothing."""
+    if not closing.spans:
+        return {}
+    begin, end = (closing.origin_unix_s + at for at in (closing.spans[0].start_s, closing.spans[-1].end_s))
+    return {name: cost.spent(place.logs / resources.RESOURCES, begin, end) for name, place in places.items()}
+
+
 def _logs(places: dict[str, Place]) -> tuple[ServiceLog, ...]:
     return tuple(
         ServiceLog(target=name if len(places) > 1 else "", service=service, lines=lines)
@@ -183,7 +194,11 @@ def measured(known: Known, generation: Generation, target: int = 0) -> Measureme
             target=target,
         )
     party = generation.recording.plan.targets[target].name
-    return found.model_copy(update={"service": {**found.service, **generation.figures.get(party, {})}})
+    requests = sum(endpoint.requests - endpoint.failures for endpoint in found.endpoints.values())
+    spans = generation.closing.spans
+    seconds = spans[-1].end_s - spans[0].start_s if spans else 0.0
+    used = cost.figures(generation.spent.get(party, {}).values(), requests, seconds)
+    return found.model_copy(update={"service": {**found.service, **used, **generation.figures.get(party, {})}})
 
 
 def _measure(

@@ -95,8 +95,8 @@ def as_written(threshold: Threshold) -> dict[str, Any]:
 
 
 def _with_unit(value: float, unit: str) -> str | float:
-    if unit == "ms":
-        return f"{value:.12g}ms"
+    if unit in ("ms", "MiB", "KiB"):
+        return f"{value:.12g}{unit}"
     return f"{value * 100:.12g}%" if unit == "%" else value
 
 

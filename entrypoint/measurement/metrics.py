@@ -36,7 +36,7 @@ class Metric:
     Attributes:
         key: its name in files and thresholds.
         label: its name for people.
-        unit: `ms`, `1/s` or `%` (a ratio, shown in percent).
+        unit: `ms`, `1/s`, `MiB`, `KiB` or `%` (a ratio, shown in percent).
         direction: which way is worse.
         compute: the figure from the endpoint's samples, infinite where failures reach it; None for a figure of the service.
         minimum: requests needed before it is printed; below, it is None.
@@ -97,6 +97,9 @@ def _percentile(p: float) -> "Callable[[EndpointSamples], float]":
 
 def _successful_percentile(p: float) -> "Callable[[EndpointSamples], float]":
     return lambda samples: nearest_rank(samples.sorted_ok_ms, p) if len(samples.sorted_ok_ms) else math.nan
+
+
+_OUT_OF_REACH = "what the service uses could not be read on this machine"
 
 
 def _ratio(part: int, whole: int) -> float:
@@ -232,6 +235,47 @@ _ALL = (
         floor=500.0,
         prior_sd=0.30,
         optional="the service was running already",
+    ),
+    Metric(
+        key="cpu-per-request",
+        label="CPU time for each success",
+        unit="ms",
+        direction=Direction.LOWER_IS_BETTER,
+        max_change=0.10,
+        prior_sd=0.10,
+        optional=_OUT_OF_REACH,
+    ),
+    Metric(
+        key="peak-memory",
+        label="most memory in use",
+        unit="MiB",
+        direction=Direction.LOWER_IS_BETTER,
+        max_change=0.15,
+        floor=8.0,
+        prior_sd=0.05,
+        optional=_OUT_OF_REACH,
+    ),
+    Metric(
+        key="memory-growth",
+        label="growth of memory in 1,000 requests",
+        unit="MiB",
+        direction=Direction.LOWER_IS_BETTER,
+        optional=_OUT_OF_REACH,
+    ),
+    Metric(
+        key="throttled",
+        label="share of time held back by its own CPU limit",
+        unit="%",
+        direction=Direction.LOWER_IS_BETTER,
+        optional=_OUT_OF_REACH,
+    ),
+    Metric(
+        key="network-per-request",
+        label="received and sent for each success",
+        unit="KiB",
+        direction=Direction.LOWER_IS_BETTER,
+        prior_sd=0.05,
+        optional=_OUT_OF_REACH,
     ),
     Metric(
         key="total-time",

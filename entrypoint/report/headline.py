@@ -22,6 +22,8 @@ _SIGNS = {
     Outcome.PASS: ("✅", "Pass"),
 }
 _RUN = re.compile(r"https://([A-Za-z0-9.:-]+)/([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)/actions/runs/(\d+)")
+# Changes of CPU time a request that tell why a service is slower; what lies between tells nothing.
+_COMPUTES_MORE, _COMPUTES_THE_SAME = 0.10, 0.05
 _HOLE = "Endpoint"  # a plain word, which no format changes
 
 
@@ -83,7 +85,7 @@ def meaning(result: Result) -> str:  # noqa: PLR0911 (one return for each verdic
         case Outcome.LIMIT_EXCEEDED:
             return f"{failing}: {figures} over a limit or worse than allowed." if worse else f"{failing}."
         case Outcome.REGRESSION:
-            return f"{failing}: {figures} worse than allowed, by more than noise explains."
+            return f"{failing}: {figures} worse than allowed, by more than noise explains.{_why(result)}"
         case Outcome.INCONCLUSIVE:
             return f"Nothing is accused, for this run could not tell. {_build(result)} {_sharper(result)}"
         case Outcome.NO_BASELINE:
@@ -91,6 +93,20 @@ def meaning(result: Result) -> str:  # noqa: PLR0911 (one return for each verdic
             return f"Limits were kept, but this is not a pass. {_build(result)} {begin}"
         case Outcome.IMPROVEMENT:
             return "The build goes on. Accept this run, and later changes are held to the better figures."
+    return ""
+
+
+def _why(result: Result) -> str:
+    """Whether a slower service computes more or waits longer, as far as its CPU time tells; "" where it does not."""
+    slower = any(change.status is Status.REGRESSED and change.unit == "ms" for change in result.changes)
+    used = next((change.change for change in result.changes if change.metric == "cpu-per-request"), None)
+    if not slower or used is None:
+        return ""
+    if used >= _COMPUTES_MORE:
+        return f" It computes more: CPU time for each success {percent(used)}."
+    if abs(used) <= _COMPUTES_THE_SAME:
+        waits = "so it waits longer: for a lock, a disk or another service"
+        return f" CPU time for each success is what it was ({percent(used)}), {waits}."
     return ""
 
 

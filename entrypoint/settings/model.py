@@ -4,7 +4,9 @@ Keys are kebab-case in files, flags and inputs. A field's `flag` names its flag 
 """
 
 import json
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,6 +21,7 @@ from entrypoint.settings.quantities import (
     parse_milliseconds_with_unit,
     parse_number,
     parse_percent,
+    parse_size,
     show_duration,
 )
 from entrypoint.settings.requests import Request, Wait
@@ -383,7 +386,13 @@ class MetricThreshold(Section):
         return value
 
 
-PARSERS = {"ms": parse_milliseconds_with_unit, "%": parse_percent, "1/s": parse_number}
+PARSERS: dict[str, Callable[[object], float]] = {
+    "ms": parse_milliseconds_with_unit,
+    "%": parse_percent,
+    "1/s": parse_number,
+    "MiB": partial(parse_size, unit="MiB"),
+    "KiB": partial(parse_size, unit="KiB"),
+}
 
 
 def working_keys(metric: str) -> list[str]:

@@ -85,6 +85,25 @@ def parse_milliseconds_with_unit(value: object) -> float:
     return parse_milliseconds(value)
 
 
+_SIZES = {"kib": 1.0, "mib": 1024.0, "gib": 1024.0**2}
+
+
+def parse_size(value: object, unit: str) -> float:
+    """A size such as `512MiB`, in the given unit.
+
+    Args:
+        unit: `KiB` or `MiB`.
+
+    Raises:
+        ValueError: for anything else, a bare number too: readers differ on what it means.
+    """
+    text = "" if isinstance(value, bool) else str(value).strip().lower()
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(kib|mib|gib)", text)
+    if found is None:
+        raise ValueError(f"expected a size with its unit such as 512MiB, got {told(value)}")
+    return float(found[1]) * _SIZES[found[2]] / _SIZES[unit.lower()]
+
+
 def parse_truth(value: object) -> bool:
     """True or false, and nothing that merely looks like it.
 

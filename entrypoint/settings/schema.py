@@ -38,6 +38,8 @@ def schema_text() -> str:
 _WRITTEN: dict[str, list[dict[str, Any]]] = {
     "ms": [{"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|m|h)$"}, {"const": 0}],
     "%": [{"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"}],
+    "MiB": [{"type": "string", "pattern": r"^\d+(\.\d+)?\s*(KiB|MiB|GiB)$"}],
+    "KiB": [{"type": "string", "pattern": r"^\d+(\.\d+)?\s*(KiB|MiB|GiB)$"}],
     "1/s": [{"type": "number", "minimum": 0}],
 }
 

@@ -147,6 +147,8 @@ def test_calibrate_then_unchanged_then_slowed_then_accepted(project):
     ready = rows["(service)", "time-to-ready"]
     assert ready["baseline"] > 0 < ready["candidate"]
     assert (ready["status"], ready["gated"]) == ("reported", False)
+    assert 0 < rows["(service)", "cpu-per-request"]["candidate"] < 100
+    assert 5 < rows["(service)", "peak-memory"]["candidate"] < 500
     assert result(project)["timing"]["startup"] > 0.0
 
     code, output = ml_loadtest(project, "run", "--out", "slow", DELAY_MS="100")

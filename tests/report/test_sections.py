@@ -2,10 +2,12 @@
 
 import pytest
 
+from entrypoint.judgement.model import Status
 from entrypoint.measurement.model import Attached, Law
+from entrypoint.report.headline import meaning
 from entrypoint.report.neutral import MarkdownNeutral
 from entrypoint.report.sections import caveats, facts
-from tests.report.results import endpoint, measurement, passed
+from tests.report.results import change, endpoint, measurement, passed, regression
 
 
 def said(turns_per_s):
@@ -60,3 +62,20 @@ def test_a_few_kinds_of_an_attached_number_are_shown_as_shares():
     texts = [part.text.replace("\xa0", " ").replace("\\", "") for part in facts(shown, MarkdownNeutral())]
     assert "replica: 0 55.00 % (110); 1 45.00 % (90)" in texts
     assert "batch: 200 numbers, mean 17.2, p50 16.0, p95 32.0, highest 64.0" in texts
+
+
+@pytest.mark.parametrize(
+    ("used", "said"),
+    [
+        (0.18, "It computes more: CPU time for each success +18 %."),
+        (0.02, "CPU time for each success is what it was (+2.0 %), so it waits longer"),
+        (0.07, ""),
+        (None, ""),
+    ],
+)
+def test_a_regression_says_whether_the_service_computes_more_or_waits(used, said):
+    slower = regression()
+    told = meaning(slower)
+    cpu = change("(service)", "cpu-per-request", Status.REPORTED, 2.0).model_copy(update={"change": used})
+    explained = meaning(slower.model_copy(update={"changes": (*slower.changes, cpu)}))
+    assert explained == told if not said else said in explained

@@ -7,6 +7,7 @@ from entrypoint.settings.quantities import (
     parse_milliseconds_with_unit,
     parse_number,
     parse_percent,
+    parse_size,
     parse_truth,
     show_duration,
     show_percent,
@@ -89,3 +90,17 @@ def test_true_and_false_are_read(written, truth):
 def test_nothing_else_is_true_or_false(written):
     with pytest.raises(ValueError, match="expected true or false"):
         parse_truth(written)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "size"),
+    [("512MiB", "MiB", 512), ("1 GiB", "MiB", 1024), ("1.5mib", "KiB", 1536), ("2048KiB", "MiB", 2)],
+)
+def test_sizes_are_read_in_the_wanted_unit(text, unit, size):
+    assert parse_size(text, unit) == pytest.approx(size)
+
+
+@pytest.mark.parametrize("value", [512, "512", "512MB", "-1MiB", "MiB", True, None, "1e3MiB"])
+def test_what_is_no_size_with_its_unit_is_refused(value):
+    with pytest.raises(ValueError, match="expected a size with its unit such as 512MiB"):
+        parse_size(value, "MiB")
