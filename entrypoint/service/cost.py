@@ -29,19 +29,22 @@ class Spent:
 
 
 def spent(path: Path, begin: float, end: float) -> dict[str, Spent]:
-    """What each service used from `begin` to `end`, in seconds since 1970; one that was not looked at before, within and after is
-    left out."""
+    """What each service used from `begin` to `end`, in seconds since 1970.
+
+    Nothing at all where one of them was not looked at before, within and after, for it has ended: sums without it would be wrong.
+    """
     found = {}
     for service, looks in readings(path).items():
         inside = [look for look in looks if begin <= look.at <= end]
-        if inside and looks[0].at <= begin and looks[-1].at >= end:
-            found[service] = Spent(
-                cpu_s=_grown([(look.at, look.cpu_s) for look in looks], begin, end) or 0.0,
-                peak_mib=max(look.memory for look in inside) / MIB,
-                growth_mib_s=_slope([(look.at - begin, look.memory / MIB) for look in inside]),
-                throttled_s=_grown([(look.at, look.throttled_s) for look in looks], begin, end),
-                network_kib=_kib(_grown([(look.at, look.network) for look in looks], begin, end)),
-            )
+        if not inside or looks[0].at > begin or looks[-1].at < end:
+            return {}
+        found[service] = Spent(
+            cpu_s=_grown([(look.at, look.cpu_s) for look in looks], begin, end) or 0.0,
+            peak_mib=max(look.memory for look in inside) / MIB,
+            growth_mib_s=_slope([(look.at - begin, look.memory / MIB) for look in inside]),
+            throttled_s=_grown([(look.at, look.throttled_s) for look in looks], begin, end),
+            network_kib=_kib(_grown([(look.at, look.network) for look in looks], begin, end)),
+        )
     return found
 
 

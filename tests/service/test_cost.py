@@ -45,8 +45,10 @@ def test_a_container_that_began_anew_costs_what_it_used_since(tmp_path):
 
 
 @pytest.mark.parametrize(("begin", "end"), [(-1.0, 2.0), (0.0, 9.0), (4.0, 5.0)])
-def test_one_that_was_not_looked_at_all_the_time_is_left_out(tmp_path, begin, end):
-    assert spent(write(tmp_path / "r.jsonl", [(0, 1, 1, 0, 0), (1, 2, 1, 0, 0), (2, 3, 1, 0, 0)]), begin, end) == {}
+def test_where_one_was_not_looked_at_all_the_time_nothing_is_said(tmp_path, begin, end):
+    looks = [(0, 1, 1, 0, 0), (1, 2, 1, 0, 0), (2, 3, 1, 0, 0)]
+    whole = write(tmp_path / "r.jsonl", [(-5, 0, 1, 0, 0), *looks, (50, 9, 1, 0, 0)], service="whole")
+    assert spent(write(whole, looks), begin, end) == {}
 
 
 def used(**changes):
