@@ -1,7 +1,7 @@
 """A service whose every answer costs CPU on its event loop, as a small model's does."""
 
 from fastapi import FastAPI, HTTPException
-from planted import factor, fails, stall
+from planted import factor, fails, leak, stall
 from pydantic import BaseModel
 
 app = FastAPI()
@@ -20,6 +20,7 @@ async def ready() -> dict[str, bool]:
 @app.post("/predict")
 async def predict(features: Features) -> dict[str, float]:
     stall()
+    leak()
     if fails(features.number):
         raise HTTPException(500, "out of luck")
     score = float(features.number)
