@@ -265,7 +265,8 @@ def of_load(closing: contract.Closing, load_plan: contract.Plan, measurement: Me
         asked = "1 request" if measurement.hanging == 1 else f"{measurement.hanging} requests"
         what = f"{asked} from before the measured window had no answer in all of it, and no other was due."
         return (Fault(kind="hung", what=what),)
-    if (step := load_plan.step).count and closing.spans and (asked_for := closing.spans[0].tickets) < step.count:
+    step = load_plan.step
+    if step.count and measurement.valid and closing.spans and (asked_for := closing.spans[0].tickets) < step.count:
         what = f"Only {asked_for:,} of {step.count:,} tasks (`load.count`) were begun in the {step.seconds:g} s of `duration`."
         return (Fault(kind="count-not-reached", what=what),)
     # One user in twenty still waiting long after the end has failed, whatever its shares say.

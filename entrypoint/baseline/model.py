@@ -114,8 +114,10 @@ class Group(Value):
         return sum(counts) / len(counts) if counts else 0.0
 
     def share(self, endpoint: str, metric: str) -> tuple[int, int]:
-        """Counts of a ratio's worse side and of all, over all runs."""
-        found = [run.endpoints[endpoint].share(metric) for run in self.runs if endpoint in run.endpoints]
+        """Counts of a ratio's worse side and of all: of failures over all runs, of others since a worse run was last accepted."""
+        last = max((number for number, run in enumerate(self.runs) if run.slower), default=0)
+        runs = self.runs if metric == "failures" else self.runs[last:]
+        found = [run.endpoints[endpoint].share(metric) for run in runs if endpoint in run.endpoints]
         return sum(worse for worse, _ in found), sum(count for _, count in found)
 
     def endpoints(self) -> list[str]:

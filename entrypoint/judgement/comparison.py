@@ -17,6 +17,8 @@ _FELL = 0.75
 _ORDER_Z = 3.0
 # Being worse than fewer than ten says nothing worth a reader's time.
 _FEWEST_TO_EXCEED = 10
+# A share of fewer could have doubled without being seen.
+_FEWEST_COUNTED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class _Row:
     @property
     def exists(self) -> bool:
         """Whether there is anything to say: an optional figure that nobody measured has a row only if a limit asks for it."""
-        return not self.rule.metric.optional or self.value is not None or self.rule.limit_asked
+        asked = self.rule.limit_asked or (self.is_ratio and self._has_base_share)
+        return not self.rule.metric.optional or self.value is not None or asked
 
     @property
     def gated(self) -> bool:
@@ -68,7 +71,7 @@ class _Row:
 
         An endpoint that is always near the minimum falls below it by chance; one that lost a quarter of its requests does not.
         """
-        if self.rule.limit_asked:
+        if self.rule.limit_asked or (self.is_ratio and self._has_base_share):
             return True
         return (
             self.judged
@@ -178,7 +181,7 @@ def _bounded(row: _Row, bound: float) -> _Row:
     return _Row(row.endpoint, row.rule, row.found.model_copy(update={"metrics": metrics}), row.reference)
 
 
-def _judge_share(row: _Row, alpha: float) -> Change:
+def _judge_share(row: _Row, alpha: float) -> Change:  # noqa: PLR0911 (one return for each status)
     """Shares are counts: an exact test against the limit first, then one against the baseline's."""
     metric = row.rule.metric
     worse, count = row.found.share(metric.key)
@@ -189,7 +192,9 @@ def _judge_share(row: _Row, alpha: float) -> Change:
     if not row.rule.gate:
         return _change(row, Status.REPORTED, baseline=baseline, note=note)
     over = allowed is not None and worse / count > allowed
-    if over and allowed is not None and more_than_limit(worse, count, allowed) <= alpha:
+    # What the load itself asked is no matter of chance.
+    certain = not metric.compared and count >= _FEWEST_COUNTED
+    if over and allowed is not None and (certain or more_than_limit(worse, count, allowed) <= alpha):
         return _change(row, Status.OVER_LIMIT, baseline=baseline, note=note)
     if baseline is not None and more_than_baseline(worse, count, *before) <= alpha:
         return _change(row, Status.REGRESSED, baseline=baseline, note=f"{note}, {before[0]} of {before[1]} before")
@@ -198,8 +203,12 @@ def _judge_share(row: _Row, alpha: float) -> Change:
         side = "over" if metric.direction is Direction.LOWER_IS_BETTER else "under"
         note += f": too few to tell whether that is {side} the limit"
         return _change(row, Status.UNRESOLVED, baseline=baseline, note=note).model_copy(update={"time_to_tell": longer})
-    judged = allowed is not None or baseline is not None
-    return _change(row, Status.WITHIN_LIMIT if judged else Status.REPORTED, baseline=baseline, note=note)
+    if allowed is not None or baseline is None:
+        return _change(row, Status.REPORTED if allowed is None else Status.WITHIN_LIMIT, baseline=baseline, note=note)
+    if min(count, before[1]) < _FEWEST_COUNTED:
+        note += f": fewer than the {_FEWEST_COUNTED} on each side that tell anything"
+        return _change(row, Status.TOO_FEW, baseline=baseline, note=note)
+    return _change(row, Status.UNCHANGED, baseline=baseline, note=note)
 
 
 def _allowed_share(rule: Rule) -> float | None:

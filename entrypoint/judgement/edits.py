@@ -6,6 +6,7 @@ from entrypoint.baseline.model import Baseline, Fingerprint
 from entrypoint.judgement.committed import Committed
 from entrypoint.judgement.thresholds import Rule, rules_for
 from entrypoint.judgement.wording import figure, percent
+from entrypoint.measurement.metrics import SERVICE
 from entrypoint.settings.model import Threshold
 
 _SHOWN = 4
@@ -40,7 +41,7 @@ def describe_edits(before: Baseline, after: Baseline, fingerprint: Fingerprint, 
 def _changes(old: Committed, new: Committed, thresholds: list[Threshold]) -> list[tuple[float, str]]:
     """The log ratio of every judged figure that is another now, with what to say of it."""
     found = []
-    for endpoint in sorted({*old.endpoints(), *new.endpoints()}):
+    for endpoint in [*sorted({*old.endpoints(), *new.endpoints()}), SERVICE]:
         for rule in rules_for(endpoint, thresholds):
             was, now = _value(old, endpoint, rule), _value(new, endpoint, rule)
             if was == now or (was and now and abs(math.log(now / was)) < _LEAST):

@@ -8,7 +8,7 @@ import math
 from entrypoint.judgement.model import Change, Comparison, Status
 from entrypoint.judgement.significance import tells
 from entrypoint.judgement.thresholds import log_of_allowed
-from entrypoint.measurement.metrics import METRICS, Direction
+from entrypoint.measurement.metrics import METRICS, SERVICE, Direction
 
 _OPEN = {Status.REGRESSED, Status.OVER_LIMIT, Status.UNRESOLVED, Status.MISSING}
 _ACQUITTED = {Status.UNCHANGED, Status.IMPROVED}
@@ -40,7 +40,7 @@ def open_rows(comparison: Comparison, look: int, most: int) -> list[Change]:
     return [
         change
         for change in comparison.changes
-        if change.gated and change.status in _OPEN and not hopeless(change, most / look)
+        if change.gated and change.endpoint != SERVICE and change.status in _OPEN and not hopeless(change, most / look)
     ]
 
 

@@ -7,6 +7,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 # Observations that the prior noise is worth until enough occasions were seen.
 PRIOR_WEIGHT = 4
 # From this many occasions on, what was seen speaks alone.
@@ -185,15 +188,21 @@ def more_than_limit(failures: int, requests: int, limit: float) -> float:
     return float(bdtrc(failures - 1, requests, min(limit, 1.0)))
 
 
-def more_than_baseline(failures: int, requests: int, base_failures: int, base_requests: int) -> float:
-    """Probability of at least this share of all failures falling on the candidate, were both ratios the same.
+def more_than_baseline(worse: int, count: int, base_worse: int, base_count: int) -> float:
+    """Probability of at least so many of all on the worse side falling on the candidate, were both shares the same.
 
-    The exact conditional test of two rates (Przyborowski and Wilenski, Biometrika 1940): given the total, the candidate's share
-    is binomial with p = requests / all requests.
+    Fisher's exact test, one-sided (Fisher 1935): given the totals, the candidate's part is hypergeometric. It holds for rare
+    failures and for shares near one half alike, where a test of two rates is not exact.
     """
-    total = failures + base_failures
-    if failures == 0 or requests == 0 or base_requests == 0:
+    total, whole = worse + base_worse, count + base_count
+    if worse == 0 or count == 0 or base_count == 0:
         return 1.0
-    from scipy.special import bdtrc
+    from scipy.special import gammaln
 
-    return float(bdtrc(failures - 1, total, requests / (requests + base_requests)))
+    def log_ways(of: float, some: NDArray[np.float64]) -> NDArray[np.float64]:
+        ways: NDArray[np.float64] = gammaln(of + 1) - gammaln(some + 1) - gammaln(of - some + 1)
+        return ways
+
+    parts = np.arange(worse, min(total, count) + 1, dtype=np.float64)
+    logs = log_ways(count, parts) + log_ways(base_count, total - parts) - log_ways(whole, np.array([float(total)]))
+    return float(min(1.0, np.exp(logs).sum()))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from entrypoint.measurement.measure import measure_endpoint
+from entrypoint.measurement.metrics import METRICS, Direction
 from entrypoint.measurement.model import FailureKind, Measurement, Paired
 from entrypoint.measurement.pairs import CANDIDATE, Pairs
 from entrypoint.measurement.stages import worst
@@ -26,9 +27,19 @@ def whole(measurements: Sequence[Measurement], pairs: Pairs) -> Measurement:
             "hanging": sum(one.hanging for one in measurements),
             "checks": tuple(worst([one.checks for one in measurements])),
             "failures": _failures(measurements),
+            "service": _worst_of_service(measurements),
             "paired": _paired(measurements),
         }
     )
+
+
+def _worst_of_service(measurements: Sequence[Measurement]) -> dict[str, float]:
+    """Of each figure the worst: a later start finds caches that the first one filled, and a limit is asked of all."""
+    found: dict[str, float] = {}
+    for key, value in ((key, value) for one in measurements for key, value in one.service.items()):
+        worse = max if METRICS[key].direction is Direction.LOWER_IS_BETTER else min
+        found[key] = worse(found.get(key, value), value)
+    return found
 
 
 def _failures(measurements: Sequence[Measurement]) -> tuple[FailureKind, ...]:

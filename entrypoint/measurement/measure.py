@@ -162,14 +162,14 @@ def _attached(folder: Path, window: NDArray[np.intp]) -> dict[str, Attached]:
     for name, values in sorted(read_attached(folder, window).items()):
         ordered = np.sort(values)
         kinds, counts = np.unique(values, return_counts=True)
-        few = len(kinds) <= _FEW_KINDS and bool((kinds == np.floor(kinds)).all())
+        few = len(kinds) <= _FEW_KINDS and bool((np.isfinite(kinds) & (kinds == np.floor(kinds))).all())
         found[name] = Attached(
             count=len(values),
             mean=float(values.mean()),
             p50=nearest_rank(ordered, 0.50),
             p95=nearest_rank(ordered, 0.95),
             highest=float(ordered[-1]),
-            shares={f"{kind:g}": int(n) for kind, n in zip(kinds, counts, strict=True)} if few else {},
+            shares={f"{int(kind)}": int(n) for kind, n in zip(kinds, counts, strict=True)} if few else {},
         )
     return found
 
@@ -179,6 +179,8 @@ def _of_closed_load(rows: NDArray[np.void], window: NDArray[np.intp], closing: c
     if len(closing.spans) != 1 or closing.shape or closing.steps[0].arrival_rate is not None or not len(window):
         return {}
     span, step = closing.spans[0], closing.steps[0]
+    if not span.tickets:
+        return {}
     if step.count:
         last_s = float((rows["start_s"][window] + rows["response_ms"][window] / 1000).max())
         return {"service": {"total-time": 1000 * (last_s - span.start_s)} if span.tickets >= step.count else {}}

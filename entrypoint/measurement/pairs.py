@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from entrypoint.measurement.samples import IS_FAILURE, EndpointSamples, read_rows
+from entrypoint.measurement.samples import IS_FAILURE, EndpointSamples, read_rows, with_labels
 from locustfiles.ml_loadtest import contract
 
 CANDIDATE, BASE = 0, 1
@@ -72,6 +72,8 @@ def read_pairs(folder: Path, closing: contract.Closing) -> Pairs:
     number = np.full(max(whole, default=-1) + 1, -1, dtype=np.intp)
     number[whole] = np.arange(len(whole))
     rows, names = read_rows(folder)
+    if contract.CORRECT not in (rows.dtype.names or ()):  # another generation may have labels
+        rows = with_labels(rows, np.full(len(rows), np.nan))
     rows = rows[(rows["segment"] >= 0) & (rows["segment"] < len(number))]
     rows = rows[number[rows["segment"]] >= 0]
     windows = [

@@ -133,7 +133,7 @@ def facts(result: Result, neutral: Neutral) -> Iterable[Part]:
         yield Part(label="Measured", text=neutral.prose(counted))
     for name, found in measurement.attached.items() if measurement else ():
         yield Part(label="Attached", text=neutral.prose(f"{name}: {_attached(found)}"))
-    if measurement and measurement.law:
+    if measurement and measurement.law and math.isfinite(measurement.law.expected_per_s):
         yield Part(label="Closed-loop law", text=neutral.prose(_law(measurement.law)))
 
 
@@ -154,7 +154,8 @@ def _law(law: Law) -> str:
     )
     if abs(law.residual) <= _CONSISTENT:
         return said
-    why = "users spend time in their tasks beside the requests, or left, or were not all at work"
+    fewer = "users spend time in their tasks beside the requests, or left, or were not all at work"
+    why = fewer if law.residual < 0 else "tasks make several requests at once, whose times overlap"
     return f"{said}, {percent(law.residual)}: {why}"
 
 

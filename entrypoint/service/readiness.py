@@ -10,15 +10,20 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from entrypoint.service.deadline import Deadline
 from entrypoint.settings.plausible import is_loopback
+from locustfiles.ml_loadtest import contract
 
 _PAUSE_S = 0.1
 _FIRST_PATIENCE_S = 2.0
 _LONGEST_ANSWER = 10_000_000
 _SHOWN = 100
+_MOST_READ = 10_000
+# Shorter words of a header, such as `Basic`, are no secrets.
+_SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +128,8 @@ def ask(url: str, access: Access, timeout_s: float, question: Question | None = 
         )
         with opener.open(request, timeout=timeout_s) as response:
             said = f"it answered with status {response.status}"
-            wrong = _wrong(response.read(_LONGEST_ANSWER), question.expect) if question.expect else ""
+            read = response.read(_LONGEST_ANSWER) if question.expect else b""
+            wrong = _wrong(read, question, access) if question.expect else ""
             ms = (time.perf_counter() - began) * 1000
             return Answer(ready=not wrong, said=f"{said} and {wrong}" if wrong else said, ms=ms)
     except urllib.error.HTTPError as error:
@@ -131,31 +137,53 @@ def ask(url: str, access: Access, timeout_s: float, question: Question | None = 
         ready = error.code < 400 and not question.expect
         return Answer(ready=ready, said=f"it answered with status {error.code}")
     except urllib.error.URLError as error:
-        return _no_answer(error.reason)
+        return _no_answer(error.reason, question, access)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return _no_answer(error)
+        return _no_answer(error, question, access)
 
 
-def _wrong(body: bytes, expect: str) -> str:
+def _wrong(body: bytes, question: Question, access: Access) -> str:
     """What an answer lacks, "" if nothing."""
     import jmespath
 
-    text = " ".join(body[: 4 * _SHOWN].decode("utf-8", "replace").split())[:_SHOWN]
+    expect = question.expect
+    text = " ".join(body[:_MOST_READ].decode("utf-8", "replace").split())
+    # Before it is cut: half a secret would not be found.
+    text = _without_secrets(text, question, access)[:_SHOWN]
     try:
         found = jmespath.search(expect, json.loads(body))
+    except jmespath.exceptions.JMESPathError as error:
+        said = _without_secrets(" ".join(str(error).split()), question, access)[: 2 * _SHOWN]
+        return f"an answer in which `{expect}` cannot be looked up: {said}"
     except (ValueError, RecursionError):
         return f"no JSON: {text}"
-    except jmespath.exceptions.JMESPathError as error:
-        return f"an answer in which `{expect}` cannot be looked up: {error}"
     nothing = found is None or found is False or found in ("", [], {})
     return f"nothing at `{expect}`: {text}" if nothing else ""
 
 
-def _no_answer(reason: object) -> Answer:
+def _without_secrets(text: str, question: Question, access: Access) -> str:
+    """A text without what was sent: headers and bodies may hold secrets, and servers repeat them."""
+    sent = [part for value in access.headers.values() for part in (value, *value.split())]
+    with suppress(ValueError):
+        sent += _texts(json.loads(question.body or b"null"))
+    for secret in sorted({part for part in sent if len(part) >= _SHORTEST_SECRET}, key=len, reverse=True):
+        for spelling in contract.spellings(secret):
+            text = text.replace(spelling, "***")
+    return text
+
+
+def _texts(value: object) -> list[str]:
+    """Every text in a JSON value."""
+    if isinstance(value, dict | list):
+        return [text for part in (value.values() if isinstance(value, dict) else value) for text in _texts(part)]
+    return [value] if isinstance(value, str) else []
+
+
+def _no_answer(reason: object, question: Question, access: Access) -> Answer:
     if isinstance(reason, TimeoutError):
         return Answer(ready=False, said="it did not answer in time", timed_out=True)
     said = (str(reason) or type(reason).__name__) if isinstance(reason, BaseException) else str(reason)
-    return Answer(ready=False, said=f"there was no answer: {said}")
+    return Answer(ready=False, said=f"there was no answer: {_without_secrets(said, question, access)}")
 
 
 def _request(url: str, headers: Mapping[str, str], body: bytes | None) -> urllib.request.Request:

@@ -9,6 +9,9 @@ import yaml
 from entrypoint.errors import SettingsError
 
 Place = tuple[str | int, ...]
+# Keys of which a section takes one.
+LAUNCHERS = ("compose-file", "command", "url")
+EITHER = (LAUNCHERS, ("locustfile", "requests"), ("locustfile", "wait"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,10 @@ class Document:
     written_at: dict[Place, str]
 
     def over(self, other: "Document") -> "Document":
-        """This file laid over another one: mappings are joined key by key, everything else replaces what was there."""
+        """This file laid over another one: mappings are joined key by key, everything else replaces what was there.
+
+        What only one of can be given is replaced by its alternative too, and null takes away.
+        """
         places = {**other.written_at, **self.written_at}
         return Document(self.name, _laid_over(self.values, other.values), places)
 
@@ -96,9 +102,17 @@ def _note_places(node: yaml.Node, place: Place, written_at: dict[Place, str], na
             _note_places(item, (*place, index), written_at, name)
 
 
+def _replaced(key: str, values: dict[str, Any]) -> bool:
+    """Whether one of the keys that exclude this one stands above it."""
+    return any(key in names and any(values.get(other) is not None for other in names) for names in EITHER)
+
+
 def _laid_over(values: dict[str, Any], below: dict[str, Any]) -> dict[str, Any]:
-    joined = dict(below)
+    joined = {key: value for key, value in below.items() if not _replaced(key, values)}
     for key, value in values.items():
+        if value is None:
+            joined.pop(key, None)
+            continue
         both = isinstance(value, dict) and isinstance(below.get(key), dict)
         joined[key] = _laid_over(value, below[key]) if both else value
     return joined

@@ -3,6 +3,7 @@
 They start in a tenth of a second: nothing here imports the settings' model.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def open_document(cwd: Path, name: str, environ: Mapping[str, str]) -> Document:
     """
     if not name and not (cwd / DEFAULT_CONFIG).exists():
         return Document(DEFAULT_CONFIG, {}, {})
-    return _extended(cwd, name or DEFAULT_CONFIG, child_environment(environ), ())
+    return _extended(cwd, os.path.normpath(name or DEFAULT_CONFIG), child_environment(environ), ())
 
 
 def _extended(cwd: Path, name: str, environment: Mapping[str, str], above: tuple[str, ...]) -> Document:
@@ -67,7 +68,7 @@ def _extended(cwd: Path, name: str, environment: Mapping[str, str], above: tuple
     if not isinstance(extends, str):
         place = document.written_at[("extends",)]
         raise SettingsError(f"{place}, `extends`: expected the path of one file, got {type(extends).__name__}.")
-    below = (Path(name).parent / extends).as_posix()
+    below = os.path.normpath(Path(name).parent / extends)
     return document.over(_extended(cwd, below, environment, (*above, name)))
 
 

@@ -4,6 +4,7 @@ Keys are kebab-case in files, flags and inputs. A field's `flag` names its flag 
 """
 
 import json
+import re
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from entrypoint.measurement.metrics import METRICS, Direction
+from entrypoint.measurement.metrics import METRICS, SERVICE, Direction
 from entrypoint.settings.quantities import (
     Milliseconds,
     Ratio,
@@ -162,6 +163,15 @@ class Service(Section):
         "", description="Command run once when the service is ready, with `SERVICE_URL` in its environment"
     )
     ready: Ready = Field(default_factory=Ready)
+
+    @field_validator("headers")
+    @classmethod
+    def _on_one_line(cls, value: dict[str, str | int | float]) -> dict[str, str | int | float]:
+        """Secrets often end with a line break, which no header can have. The value is not shown: it may be one."""
+        kept = {name: said.strip() if isinstance(said, str) else said for name, said in value.items()}
+        if broken := [name for name, said in kept.items() if re.search(r"[\r\n]", f"{name}{said}")]:
+            raise ValueError(f"the value of {broken[0].split()[0]} has a line break, which a header cannot have")
+        return kept
 
     @model_validator(mode="after")
     def _one_launcher(self) -> Self:
@@ -422,6 +432,13 @@ def _value_or_reason(metric: str, key: str, value: object) -> object:
         return error
 
 
+def _can_have(pattern: str, *, of_service: bool) -> bool:
+    """Whether a threshold's pattern can name the service, or an endpoint."""
+    if not of_service:
+        return pattern != SERVICE
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), SERVICE) is not None
+
+
 class Threshold(Section):
     """Thresholds of the endpoints that match a pattern; a later entry overrides an earlier one, metric by metric."""
 
@@ -436,6 +453,12 @@ class Threshold(Section):
         metrics = {key: part for key, part in value.items() if key != "endpoint"}
         if unknown := [key for key in metrics if key not in METRICS]:
             raise ValueError(f"there is no metric {unknown[0]!r}; the metrics are {', '.join(METRICS)}")
+        pattern = value.get("endpoint", "*")
+        for key in metrics:
+            of_service = METRICS[key].is_of(SERVICE)
+            if isinstance(pattern, str) and not _can_have(pattern, of_service=of_service):
+                whose = f"the service as a whole, `endpoint: {SERVICE}`" if of_service else "endpoints"
+                raise ValueError(f"{key} guards nothing there, for it is a figure of {whose}")
         return {
             "endpoint": value.get("endpoint", "*"),
             "metrics": {key: _of_metric(key, part) for key, part in metrics.items()},

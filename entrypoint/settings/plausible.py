@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from entrypoint.errors import SettingsError
+from entrypoint.measurement.metrics import METRICS, SERVICE
 from entrypoint.settings.model import CompareWith, Config, Load, Service
 from entrypoint.settings.quantities import show_duration
 
@@ -92,6 +93,17 @@ def _not_beside(config: Config) -> list[str]:
         mistakes.append(f"{said}`url` names one service and no other. Use `compose-file` or `command`.")
     if config.load.stages:
         mistakes.append(f"{said}`stages` are not measured in turns yet. Give one level of load.")
+    judged = {
+        key
+        for threshold in config.thresholds
+        for key, said in threshold.metrics.items()
+        if METRICS[key].is_of(SERVICE) and (said.gate or said.max_increase is not None or said.max_decrease is not None)
+    }
+    if judged:
+        mistakes.append(
+            f"{said}{', '.join(sorted(judged))} of the service as a whole is not compared there. Give a limit (`max`), or "
+            "compare with `committed`."
+        )
     if config.load.count:
         mistakes.append(
             f"{said}turns of equal length are compared there, and `count` ends them earlier. Give `duration` alone."

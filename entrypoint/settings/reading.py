@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from entrypoint.errors import SettingsError
 from entrypoint.measurement.metrics import METRICS
-from entrypoint.settings.document import Document, Place
+from entrypoint.settings.document import LAUNCHERS, Document, Place
 from entrypoint.settings.glance import find, open_document, suite_name
 from entrypoint.settings.keys import Key, all_keys
 from entrypoint.settings.model import Config, Load, MetricThreshold, as_list
@@ -29,7 +29,6 @@ from entrypoint.settings.section import Section
 DEFAULT_BASELINE = ".loadtest/baseline.json"
 DEFAULT_HISTORY = ".loadtest/history.jsonl"
 _S = TypeVar("_S", bound=Section)
-_LAUNCHERS = ("compose-file", "command", "url")
 # What may hold a secret: never shown in a message; in the command that reproduces a run, a variable of the reader's instead.
 _HIDDEN = (("service", "headers"), ("service", "environment"), ("service", "setup"), ("service", "url"))
 _PLACEHOLDERS = ("headers", "service-environment", "setup")
@@ -207,8 +206,8 @@ def _merge(
         load["requests"] = with_paths_from(root, load["requests"])
     if any(key.name == "locustfile" for key in given):
         _drop(values["load"], ("requests", "wait"))
-    if any(key.path.startswith("service.") and key.name in _LAUNCHERS for key in given):
-        _drop(values["service"], _LAUNCHERS)
+    if any(key.path.startswith("service.") and key.name in LAUNCHERS for key in given):
+        _drop(values["service"], LAUNCHERS)
     for key, (value, origin) in given.items():
         for place in key.places:
             origins[_lay(values, place, _absolute(value, cwd) if key.is_path else value)] = origin

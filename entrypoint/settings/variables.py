@@ -4,6 +4,8 @@ ${VARIANT}            its value; a mistake if it is not set
 ${VARIANT:-mended}    another value if it is not set or empty
 ${VARIANT-mended}     another value if it is not set
 $${VARIANT}           the text `${VARIANT}`
+
+Anything else that begins with `${` is a mistake: it would be passed on as it stands.
 """
 
 import re
@@ -14,7 +16,7 @@ from entrypoint.errors import SettingsError
 from entrypoint.settings.document import Document, Place
 
 _REFERENCE = re.compile(r"\$(?P<escaped>\$)?\{(?P<name>[A-Za-z_]\w*)(?:(?P<mark>:?-)(?P<default>[^{}]*))?\}")
-# Left as they stand: what a shell will read, and templates that have a language of their own.
+# Left as they stand: commands, which may start a shell, and templates that have a language of their own.
 _LEFT_ALONE = (("service", "command"), ("service", "setup"), ("compare", "prepare"), ("load", "requests"))
 
 
@@ -42,6 +44,9 @@ def _missing(document: Document, value: Any, place: Place, environment: Mapping[
         for found in _REFERENCE.finditer(value):
             if not found["escaped"] and found["mark"] is None and found["name"] not in environment:
                 yield f"{document.written_at.get(place, document.name)}: the variable `{found['name']}` is not set."
+        if "${" in _REFERENCE.sub("", value):
+            where = document.written_at.get(place, document.name)
+            yield f"{where}: this `${{` is no variable; a text of its own is written `$${{`."
 
 
 def _replaced(value: Any, place: Place, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 (what YAML gave)

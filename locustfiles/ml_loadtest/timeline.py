@@ -68,6 +68,8 @@ class Timeline:
             RunEndedEarly: if users do not start, a worker is lost, or the conductor is gone.
             ServiceFailed: if it is the service that keeps users from starting.
         """
+        if self._plan.step.count and self._shape is not None:
+            raise RunEndedEarly("the LoadTestShape and `load.count` both say when the load ends; leave one of them out")
         self._set(self._plan.step)
         self._ramp()
         self._set(self._plan.step)

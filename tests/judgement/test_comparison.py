@@ -328,9 +328,15 @@ def test_an_endpoint_too_rare_to_be_judged_may_be_absent_by_chance():
 
 def test_exact_tests_agree_with_scipy_s_own():
     assert more_than_limit(7, 300, 0.01) == pytest.approx(stats.binomtest(7, 300, 0.01, alternative="greater").pvalue)
-    assert more_than_baseline(7, 100, 3, 200) == pytest.approx(
-        stats.binomtest(7, 10, 1 / 3, alternative="greater").pvalue
-    )
+    for worse, count, base_worse, base_count in (
+        (7, 100, 3, 200),
+        (500, 1000, 430, 1000),
+        (100, 1000, 0, 1000),
+        (3, 3, 0, 500),
+    ):
+        table = [[worse, count - worse], [base_worse, base_count - base_worse]]
+        exact = stats.fisher_exact(table, alternative="greater").pvalue
+        assert more_than_baseline(worse, count, base_worse, base_count) == pytest.approx(exact, rel=1e-6)
     assert t_quantile(0.995, 7) == pytest.approx(stats.t.ppf(0.995, 7))
 
 

@@ -74,3 +74,11 @@ def test_what_the_user_judges_is_what_is_compared():
 
 def test_failures_are_held_against_the_baseline_s_share():
     assert "share of failed requests of GET / from 0.00 % to 5.00 %" in edits(group({}), group({}, failures=50))
+
+
+def test_figures_of_the_service_as_a_whole_are_named_too():
+    slow, quick = (
+        group({}).model_copy(update={"runs": (group({}).runs[0].model_copy(update={"service": {"total-time": ms}}),)})
+        for ms in (1500.0, 9000.0)
+    )
+    assert "total time of (service) from 1,500 ms to 9,000 ms (+500 %)" in edits(slow, quick)

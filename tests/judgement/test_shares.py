@@ -59,8 +59,8 @@ def test_accuracy_that_fell_is_a_regression_without_any_threshold():
     fell = row("accuracy", candidate(accuracy=(300, 1000)), baseline=(100, 1000))
     assert fell.status is Status.REGRESSED
     assert "fell from 90.00 % to 70.00 % (300 of 1000 labelled predictions wrong, 500 of 5000 before)" in sentence(fell)
-    assert row("accuracy", candidate(accuracy=(110, 1000)), baseline=(100, 1000)).status is Status.WITHIN_LIMIT
-    assert row("accuracy", candidate(accuracy=(0, 1000)), baseline=(100, 1000)).status is Status.WITHIN_LIMIT
+    assert row("accuracy", candidate(accuracy=(110, 1000)), baseline=(100, 1000)).status is Status.UNCHANGED
+    assert row("accuracy", candidate(accuracy=(0, 1000)), baseline=(100, 1000)).status is Status.UNCHANGED
 
 
 def test_without_labels_there_is_no_row_unless_a_limit_asks_for_one():
@@ -95,7 +95,38 @@ def test_side_by_side_accuracy_is_held_against_the_base_s():
     rows, _ = judged({"POST /predict": (ours, theirs)})
     assert rows["POST /predict", "accuracy"].status is Status.REGRESSED
     rows, _ = judged({"POST /predict": (theirs, theirs)})
-    assert rows["POST /predict", "accuracy"].status is Status.WITHIN_LIMIT
+    assert rows["POST /predict", "accuracy"].status is Status.UNCHANGED
+
+
+def test_a_candidate_without_labels_beside_a_base_that_has_some_is_in_doubt():
+    ours, theirs = labelled(noisy(), [np.nan]), labelled(noisy(seed=2), [1])
+    rows, _ = judged({"POST /predict": (ours, theirs)})
+    found = rows["POST /predict", "accuracy"]
+    assert (found.status, found.gated) == (Status.UNRESOLVED, True)
+    lost = row("accuracy", measurement(), baseline=(100, 1000))
+    assert (lost.status, lost.gated) == (Status.UNRESOLVED, True)
+
+
+def test_a_share_near_one_half_is_tested_exactly():
+    assert row("accuracy", candidate(accuracy=(520, 1000)), baseline=(86, 200)).status is Status.REGRESSED
+
+
+def test_too_few_labels_say_nothing():
+    few = row("accuracy", candidate(accuracy=(3, 20)), baseline=(1, 20))
+    assert few.status is Status.TOO_FEW
+    assert "fewer than the 100 on each side" in few.note
+
+
+def test_what_was_accepted_as_worse_is_what_accuracy_is_held_against():
+    runs = group({}, {}, {})
+    shares = [(10, 1000), (80, 1000), (80, 1000)]
+    made = []
+    for number, (run, counts) in enumerate(zip(runs.runs, shares, strict=True)):
+        value = run.endpoints["GET /"].model_copy(update={"shares": {"accuracy": counts}})
+        made.append(run.model_copy(update={"slower": number == 1, "endpoints": {"GET /": value}}))
+    accepted = runs.model_copy(update={"runs": tuple(made)})
+    assert accepted.share("GET /", "accuracy") == (160, 2000)
+    assert accepted.share("GET /", "failures") == (0, 3000)
 
 
 def test_a_wrong_prediction_is_no_failure():

@@ -482,7 +482,7 @@ def test_a_long_value_is_cut():
 @pytest.mark.parametrize(
     ("found", "label", "correct"),
     [("dog", "dog", True), ("cat", "dog", False), (7, "7", True), ("7", 7, True), (True, 1, False), (None, "dog", False),
-     (None, None, True), ({"a": 1}, {"a": 1}, True)],
+     (None, None, None), ("dog", None, None), ({"a": 1}, {"a": 1}, True)],
 )  # fmt: skip
 def test_a_label_is_compared_and_never_a_failure(found, label, correct):
     made = judge(body={"p": found}, label={"value": "p", "is": "{{ row.y }}"}, names={"row": {"y": label}})
@@ -524,3 +524,11 @@ def test_redirects_are_followed_unless_one_is_expected():
 
     assert made().follows_redirects
     assert not made(200, 302).follows_redirects
+
+
+def test_a_function_that_does_not_fit_the_answer_finds_nothing():
+    assert (
+        judge(body={"p": None}, label={"value": "length(p)", "is": "{{ row.y }}"}, names={"row": {"y": 3}}).correct
+        is False
+    )
+    assert "length(p): expected 3, got null" in str(judge(body={"p": None}, values={"length(p)": 3}).failure)

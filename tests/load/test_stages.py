@@ -1,5 +1,7 @@
 """Several levels of load in one run, and a locustfile's own LoadTestShape."""
 
+import textwrap
+
 import numpy as np
 import pytest
 
@@ -172,3 +174,16 @@ def test_users_waiting_and_thinking_make_the_turns_that_the_law_says(load, in_ta
     assert law.think_s == pytest.approx(0.05, abs=0.01)
     assert 0.05 < law.response_s < 0.15
     assert (abs(law.residual) < 0.1) is fits, law
+
+
+def test_a_shape_and_a_count_contradict_each_other(load):
+    run = load(SHAPE + textwrap.dedent(COUNTED), count=50, users=5)
+
+    assert "both say when the load ends" in run.closing.problem
+
+
+def test_a_count_that_is_not_reached_is_nobody_s_fault_where_the_generator_was(load):
+    run = load(COUNTED, count=100_000, users=2, duration="2s")
+    checks = tuple(check.model_copy(update={"ok": False}) for check in run.measurement.checks)
+
+    assert of_load(run.closing, run.recording.plan, run.measurement.model_copy(update={"checks": checks})) == ()

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entrypoint.errors import LoadError
+from entrypoint.measurement.generations import whole
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.metrics import METRICS, nearest_rank
+from entrypoint.measurement.pairs import joined, read_pairs
 from entrypoint.measurement.samples import DTYPE, read_rows, read_samples
 from entrypoint.settings.model import Validity
 from locustfiles.ml_loadtest import contract
@@ -358,3 +360,47 @@ def test_attached_numbers_of_the_window_are_summed_up(tmp_path):
     assert found["replica"].shares == {"0": 9, "1": 10}
     assert (found["size"].count, found["size"].highest, found["size"].shares) == (19, 19.5, {})
     assert found["size"].p50 == 10.5
+
+
+def test_distinct_payloads_are_counted_among_the_first_thousand_however_long_a_run_is(tmp_path):
+    samples = [(0, 0, 0, 1.5 + number / 1000, 10.0) for number in range(5000)]
+    # Every payload of the first thousand once; then those again and again.
+    write(tmp_path, samples, asked=tuple(range(1, 1001)))
+
+    assert measured(tmp_path, samples).endpoints["GET /a"].share("distinct") == (0, 1000)
+
+
+def test_a_window_without_any_ticket_has_no_law(tmp_path):
+    samples = [(0, 0, 0, 1.5, 10.0)] * 20
+    write(tmp_path, samples)
+
+    found = measured(tmp_path, samples, spans=(dataclasses.replace(SPAN, tickets=0),))
+
+    assert found.law is None
+
+
+def test_generations_of_which_one_has_labels_are_joined(tmp_path):
+    generations = []
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write(folder, [(0, 0, 0, 1.5, 10.0)] * 4)
+        if number:
+            label(folder, [1, 0, None, None])
+        generations.append(read_pairs(folder, closing([], spans=(SPAN, dataclasses.replace(SPAN, target=1)))))
+
+    ours, _ = joined(generations).endpoints["GET /a"]
+
+    assert ours.samples.wrong == (1, 2)
+
+
+def test_of_the_service_s_figures_the_worst_of_all_generations_counts(tmp_path):
+    samples = [(0, 0, 0, 1.5, 10.0)] * 20
+    write(tmp_path, samples)
+    pairs = read_pairs(tmp_path, closing([], spans=(SPAN, dataclasses.replace(SPAN, target=1))))
+    cold, cached = (
+        measured(tmp_path, samples).model_copy(update={"service": {"time-to-ready": ready_ms}})
+        for ready_ms in (4300.0, 200.0)
+    )
+
+    assert whole([cold, cached], pairs).service == {"time-to-ready": 4300.0}

@@ -30,6 +30,10 @@ def test_where_the_law_does_not_hold_it_says_why_that_may_be():
     assert "users spend time in their tasks beside the requests" in said(70.0)
 
 
+def test_more_turns_than_the_law_says_come_from_requests_side_by_side():
+    assert "several requests at once, whose times overlap" in said(200.0)
+
+
 def test_without_a_law_there_is_no_such_line():
     assert not [part for part in facts(passed(), MarkdownNeutral()) if part.label == "Closed-loop law"]
 

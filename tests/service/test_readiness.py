@@ -158,3 +158,27 @@ def test_the_first_answers_time_stands_apart_from_the_usual(server):
     found = wait_until_ready(look, Access(), Deadline(10), Question(path="/200"), lambda: 4)
     assert found.first_ms > 350
     assert found.usual_ms < 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"echo": "Bearer supersecret99"}', b"Bearer supersecret99", b'{"you": "sent supersecret99 and hunter2hunter2"}'],
+)
+def test_what_was_sent_is_never_said(server, body):
+    server.answers = [b"x" * 90 + b" " + body]
+    question = Question(body=b'{"password": ["hunter2hunter2"]}', expect="prediction")
+    said = ask(server.url, Access(headers={"Authorization": "Bearer supersecret99"}), 2, question).said
+    assert "supersecret" not in said
+    assert "hunter2" not in said
+
+
+def test_a_header_that_cannot_be_sent_is_not_shown(server):
+    said = ask(server.url, Access(headers={"Authorization": "Bearer supersecret99\nx"}), 2).said
+    assert said.startswith("there was no answer")
+    assert "supersecret99" not in said
+
+
+def test_a_path_that_does_not_fit_the_answer_is_said(server):
+    server.answers = [b'{"a": null}']
+    said = ask(server.url, Access(), 2, Question(body=b"{}", expect="length(a)")).said
+    assert "an answer in which `length(a)` cannot be looked up" in said

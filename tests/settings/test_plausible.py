@@ -87,3 +87,14 @@ def test_workers_of_this_machine_reach_every_service(tmp_path):
 def test_every_load_can_be_driven_by_workers(tmp_path, load):
     service = {"url": "http://10.0.0.5"}
     refuse_impossible(plan(tmp_path, service, **load, **{"remote-workers": 2, "master": "10.0.0.4:5557"}))
+
+
+def test_side_by_side_nothing_of_the_service_as_a_whole_is_compared(tmp_path):
+    def beside(threshold):
+        (tmp_path / "users.py").touch()
+        values = {"service": {"command": "serve"}, "load": {"locustfile": tmp_path / "users.py"}}
+        return Config.model_validate({**values, "compare": {"with": "base"}, "thresholds": [threshold]})
+
+    said = refused(beside({"endpoint": "(service)", "time-to-ready": {"max-increase": "30%"}}))
+    assert "time-to-ready of the service as a whole is not compared there" in said
+    refuse_impossible(beside({"endpoint": "(service)", "time-to-ready": {"max": "30s"}}))

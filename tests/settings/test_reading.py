@@ -450,3 +450,35 @@ def test_readiness_may_have_a_body_and_look_into_the_answer(tmp_path):
 )
 def test_a_readiness_that_cannot_be_asked_is_said(tmp_path, flag, value, message):
     assert message in refused(tmp_path, "", {**MINIMAL, flag: value})
+
+
+def test_a_header_s_last_line_break_is_left_out_and_another_refused_without_showing_it(tmp_path):
+    flags = {"url": "http://127.0.0.1:1", "locustfile": "a.py"}
+    text = (
+        'service:\n  url: http://127.0.0.1:1\n  headers: {Authorization: "Bearer ${TOKEN}"}\nload: {locustfile: a.py}\n'
+    )
+    assert read(tmp_path, text, environ={"TOKEN": "secret\n"}).config.service.headers == {
+        "Authorization": "Bearer secret"
+    }
+    message = refused(tmp_path, text, flags, {"TOKEN": "sec\nret"})
+    assert "the value of Authorization has a line break" in message
+    assert "sec" not in message.replace("section", "")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "metric", "refused_"),
+    [
+        ("GET /ok", "time-to-ready: {max: 1s}", True),
+        ("(service)", "p95: {max: 1ms}", True),
+        ("(serv*", "time-to-ready: {max: 1s}", False),
+        ("*", "time-to-ready: {max: 1s}", False),
+        ("*", "p95: {max: 1ms}", False),
+    ],
+)
+def test_a_limit_that_can_guard_nothing_is_refused(tmp_path, endpoint, metric, refused_):
+    plan = "service: {url: 'http://127.0.0.1:1'}\nload: {locustfile: a.py}\n"
+    text = f"{plan}thresholds: [{{endpoint: '{endpoint}', {metric}}}]\n"
+    if refused_:
+        assert "guards nothing there, for it is a figure of" in refused(tmp_path, text)
+    else:
+        assert read(tmp_path, text).config.thresholds

@@ -60,6 +60,12 @@ def test_every_variable_that_is_not_set_is_named_with_its_line():
     assert "${NAME:-value}" in caught.value.remedy
 
 
+@pytest.mark.parametrize("written", ["${A:-${B:-x}}", "${A:?must}", "${1}", "a ${", "${A"])
+def test_what_begins_like_a_variable_and_is_none_is_refused(written):
+    with pytest.raises(SettingsError, match=r"loadtest.yml line 1: this `\$\{` is no variable"):
+        values(f"suite: '{written}'", A="a", B="b")
+
+
 @given(st.text(st.characters(exclude_characters="${}", exclude_categories=["Cs", "Cc"])))
 def test_text_without_a_reference_stays_itself(text):
     document = parse_document("suite: x", "loadtest.yml")
@@ -107,6 +113,26 @@ class TestExtends:
         assert read_settings({}, {}, tmp_path).config.load.spawn_rate == 20
         assert read_settings({}, {"VARIANT": "flawed"}, tmp_path).config.load.spawn_rate == 2
 
+    @pytest.mark.parametrize(
+        ("below", "above"),
+        [
+            (
+                "service: {url: 'http://127.0.0.1:1'}\nload: {locustfile: users.py}",
+                "service: {command: 'serve {port}'}",
+            ),
+            (
+                "service: {command: 'serve {port}'}\nload: {requests: [{path: /}], wait: 1s}",
+                "load: {locustfile: users.py}",
+            ),
+            (WHOLE + "suite: x", "service: {url: null, command: 'serve {port}'}\nsuite: null"),
+        ],
+    )
+    def test_what_only_one_can_be_given_of_is_replaced_and_null_takes_away(self, tmp_path, below, above):
+        self.write(tmp_path, shared=below, loadtest=f"extends: shared.yml\n{above}\n")
+        config = read_settings({}, {}, tmp_path).config
+        assert (config.service.command, config.service.url, config.suite) == ("serve {port}", "", "")
+        assert config.load.locustfile == tmp_path / "users.py"
+
     def test_a_mistake_is_shown_in_the_file_where_it_stands(self, tmp_path):
         self.write(tmp_path, shared="load:\n  users: many\n", loadtest="extends: shared.yml\nsuites: x\n" + WHOLE)
         with pytest.raises(SettingsError) as caught:
@@ -123,6 +149,7 @@ class TestExtends:
                 "loadtest.yml line 1, `extends`: expected the path of one file, got list",
             ),
             ({"loadtest": "extends: a.yml", "a": "extends: loadtest.yml"}, "`loadtest.yml` extends itself, by way of"),
+            ({"loadtest": "extends: b/../loadtest.yml"}, "`loadtest.yml` extends itself, by way of"),
         ],
     )
     def test_a_file_that_cannot_be_extended_is_said(self, tmp_path, files, message):
