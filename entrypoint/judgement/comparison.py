@@ -103,7 +103,8 @@ def compare(
         for rule in rules_for(endpoint, thresholds, paired=paired)
     ]
     rows = [row for row in every if row.exists] + _pooled(measurement, thresholds)
-    count = sum(row.gated for row in rows)
+    # What the load itself asked is counted, not estimated, and takes no part of the error rate.
+    count = sum(row.gated and row.rule.metric.compared for row in rows)
     alpha = false_alarm_rate / max(1, count)
     changes = [_judge(row, alpha) for row in rows] + _missing(measurement, reference, thresholds)
     return Comparison(

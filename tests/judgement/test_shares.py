@@ -78,6 +78,9 @@ def test_accuracy_without_baseline_or_limit_is_reported():
 def test_distinct_payloads_are_never_held_against_a_baseline_and_gate_only_where_asked():
     reported = row("distinct", candidate(distinct=(999, 1000)), baseline=(0, 1000))
     assert (reported.status, reported.gated, reported.baseline) == (Status.REPORTED, False, None)
+    rules = [Threshold.model_validate({"endpoint": "*", "distinct": {"min": "50%"}})]
+    counted = [compare(candidate(distinct=(9, 1000)), Committed(group({})), said, 0.01).rows for said in ([], rules)]
+    assert counted[0] == counted[1], "it takes no part of the error rate"
     over = row("distinct", candidate(distinct=(999, 1000)), {"min": "50%"})
     assert over.status is Status.OVER_LIMIT
     assert "under the limit of 50.00 % (999 of 1000 payloads sent before)" in sentence(over)
