@@ -21,8 +21,9 @@ from skl2onnx import to_onnx
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-# Neurons of the hidden layers. The names are those of the original's routes.
-LAYERS = {"torch": (256, 256), "tf": (512, 512)}
+# Neurons of the hidden layers, so many that building a network from its file costs milliseconds. The names are those of the
+# original's routes.
+LAYERS = {"torch": (1024, 512), "tf": (1024, 1024)}
 ROUNDS = 20
 
 

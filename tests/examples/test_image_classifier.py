@@ -527,9 +527,11 @@ def test_a_wrong_label_is_no_failure_but_is_counted(tmp_path: Path):
         # Nobody's times are judged, so a busy machine may stay one.
         busy = ["--run-queue", "100%", "--event-loop-lag", "10s", "--longest-stall", "10s"]
         done = subprocess.run([*command, *options, *busy], check=False, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "limit-exceeded: share of right predictions of POST /predict/tf/ is" in done.stdout + done.stderr
     assert "none failed" in (tmp_path / "out/comment.md").read_text()
     lines = (tmp_path / "out/samples/extras-0.jsonl").read_text().splitlines()
     found = Counter(json.loads(line)[1]["correct"] for line in lines)
-    assert found == {1: sevens[True], 0: sevens[False]}
+    # Readiness asked for a three, three times in a row.
+    assert found == {1: sevens[True], 0: sevens[False] - 3}
     assert 0 < found[1] < found[0]
