@@ -23,7 +23,7 @@ FLAWS = {
     "image-classifier": ("regression", "p50 of POST /predict/tf/ rose"),
     "fish": ("regression", "p50 of GET /fish k=5 rose"),
 }
-ENOUGH = {"fish": ("--count", "800")}
+ENOUGH = {"fish": ("--count", "600")}
 
 
 def ml_loadtest(command, example, folder, out, *more, path=(), **environment):
@@ -34,7 +34,7 @@ def ml_loadtest(command, example, folder, out, *more, path=(), **environment):
     }
     environment = {**kept, **environment, "PATH": os.pathsep.join([*map(str, path), kept["PATH"]])}
     files = ["--out", str(folder / out), "--baseline", str(folder / "baseline.json")]
-    quick = ["--warm-up", "3s", *ENOUGH.get(example, ("--duration", "8s")), *ANY_MACHINE]
+    quick = ["--warm-up", "3s", *ENOUGH.get(example, ("--duration", "6s")), *ANY_MACHINE]
     history = ["--history", str(folder / "history.jsonl")]
     done = subprocess.run(
         [PROGRAM, command, "--config", f"examples/{example}/loadtest.yml", *files, *quick, *history, *more],
@@ -72,6 +72,7 @@ def test_as_plain_processes(example, tmp_path):
     if not SERVICES.exists():
         pytest.skip("no .venv-examples; `make install` makes it")
     served = ("--command", "python serve.py --port {port}", "--compare-with", "none", "--ready-timeout", "3m")
+    served += () if example in ENOUGH else ("--duration", "3s")
 
     code, output, found = ml_loadtest("run", example, tmp_path, "results", *served, path=[SERVICES])
 
