@@ -32,7 +32,7 @@ def _scrub_file(path: Path, secrets: list[str]) -> None:
     if path.suffix in _OURS:
         after = "\n".join(_in_json(line, secrets) for line in before.split("\n"))
     else:
-        after = _in_text(before, secrets)  # as a whole, for a secret may have several lines
+        after = contract.without(before, secrets)  # as a whole, for a secret may have several lines
     if after != before:
         path.write_bytes(after.encode("utf-8", "surrogateescape"))
 
@@ -44,19 +44,12 @@ def _in_json(line: str, secrets: list[str]) -> str:
     try:
         return json.dumps(_in_value(json.loads(line), secrets))
     except ValueError:
-        return _in_text(line, secrets)
+        return contract.without(line, secrets)
 
 
 def _in_value(value: Any, secrets: list[str]) -> Any:  # noqa: ANN401 (what JSON gave)
     if isinstance(value, str):
-        return _in_text(value, secrets)
+        return contract.without(value, secrets)
     if isinstance(value, dict):
         return {key: _in_value(part, secrets) for key, part in value.items()}
     return [_in_value(part, secrets) for part in value] if isinstance(value, list) else value
-
-
-def _in_text(text: str, secrets: list[str]) -> str:
-    for secret in secrets:
-        for spelling in contract.spellings(secret):
-            text = text.replace(spelling, "***")
-    return text

@@ -166,10 +166,8 @@ def _without_secrets(text: str, question: Question, access: Access) -> str:
     sent = [part for value in access.headers.values() for part in (value, *value.split())]
     with suppress(ValueError):
         sent += _texts(json.loads(question.body or b"null"))
-    for secret in sorted({part for part in sent if len(part) >= _SHORTEST_SECRET}, key=len, reverse=True):
-        for spelling in contract.spellings(secret):
-            text = text.replace(spelling, "***")
-    return text
+    longest_first = sorted({part for part in sent if len(part) >= _SHORTEST_SECRET}, key=len, reverse=True)
+    return contract.without(text, longest_first)
 
 
 def _texts(value: object) -> list[str]:

@@ -31,6 +31,7 @@ import json
 import os
 import re
 import struct
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from functools import cache
@@ -338,6 +339,14 @@ def spellings(secret: str) -> tuple[str, ...]:
     known |= {base64.b64encode(secret.encode("utf-8", "surrogateescape")).decode()}
     known -= {""}
     return tuple(sorted(known, key=len, reverse=True))
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """A text with each secret, in whatever spelling, replaced."""
+    for secret in secrets:
+        for spelling in spellings(secret):
+            text = text.replace(spelling, "***")
+    return text
 
 
 def reserve(path: Path, size: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ml_loadtest.outcomes import without
+from ml_loadtest.contract import without
 from ml_loadtest.templates import Names, PayloadMistake, Template, Templates
 
 _SHOWN = 80

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from ml_loadtest.contract import Outcome, spellings
+from ml_loadtest.contract import Outcome, without
 
 _LONGEST_MESSAGE = 300
 _MOST_READ = 10_000
@@ -68,11 +68,3 @@ def describe(exception: BaseException | str | None, secrets: tuple[str, ...]) ->
     for pattern, masked in _CREDENTIALS:
         message = pattern.sub(masked, message)
     return kind, message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 1] + "…"
-
-
-def without(text: str, secrets: tuple[str, ...]) -> str:
-    """A text with each secret, in whatever spelling, replaced."""
-    for secret in secrets:
-        for spelling in spellings(secret):
-            text = text.replace(spelling, "***")
-    return text
