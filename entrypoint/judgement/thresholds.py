@@ -1,14 +1,13 @@
 """What each metric of each endpoint may do: the user's patterns over the metric's own defaults."""
 
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from entrypoint.measurement.metrics import METRICS, Direction, Metric
 from entrypoint.measurement.model import AT_STAGE
-from entrypoint.settings.model import MetricThreshold, Threshold
+from entrypoint.settings.model import MetricThreshold, Threshold, fits
 
 _ABSOLUTE = ("max", "min", "floor")
 
@@ -75,13 +74,11 @@ def rule_for(endpoint: str, metric: Metric, thresholds: list[Threshold], *, pair
 
 
 def matches(pattern: str, endpoint: str) -> bool:
-    """Whether a threshold's pattern names an endpoint or the service: `*` stands for anything, every other character for itself.
+    """Whether a threshold's pattern names an endpoint or the service; see `fits`.
 
     An endpoint at one stage of several has the stage in its name; a pattern may name it with or without.
     """
-    expression = ".*".join(map(re.escape, pattern.split("*")))
-    names = {endpoint, endpoint.rsplit(AT_STAGE, 1)[0]}
-    return any(re.fullmatch(expression, name, re.DOTALL) for name in names)
+    return any(fits(pattern, name) for name in {endpoint, endpoint.rsplit(AT_STAGE, 1)[0]})
 
 
 def as_written(threshold: Threshold) -> dict[str, Any]:

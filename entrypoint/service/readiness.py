@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from entrypoint.service.deadline import Deadline
+from entrypoint.settings.document import texts_in
 from entrypoint.settings.plausible import is_loopback
 from locustfiles.ml_loadtest import contract
 
@@ -165,16 +166,9 @@ def _without_secrets(text: str, question: Question, access: Access) -> str:
     """A text without what was sent: headers and bodies may hold secrets, and servers repeat them."""
     sent = [part for value in access.headers.values() for part in (value, *value.split())]
     with suppress(ValueError):
-        sent += _texts(json.loads(question.body or b"null"))
+        sent += [text for _, text in texts_in(json.loads(question.body or b"null"))]
     longest_first = sorted({part for part in sent if len(part) >= _SHORTEST_SECRET}, key=len, reverse=True)
     return contract.without(text, longest_first)
-
-
-def _texts(value: object) -> list[str]:
-    """Every text in a JSON value."""
-    if isinstance(value, dict | list):
-        return [text for part in (value.values() if isinstance(value, dict) else value) for text in _texts(part)]
-    return [value] if isinstance(value, str) else []
 
 
 def _no_answer(reason: object, question: Question, access: Access) -> Answer:

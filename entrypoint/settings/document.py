@@ -1,5 +1,6 @@
 """YAML with line numbers, so that every mistake can be shown where it stands."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,14 @@ import yaml
 from entrypoint.errors import SettingsError
 
 Place = tuple[str | int, ...]
-# Keys of which a section takes one.
-LAUNCHERS = ("compose-file", "command", "url")
-EITHER = (LAUNCHERS, ("locustfile", "requests"), ("locustfile", "wait"))
+# Keys that take the place of others in their section: given together, the two would contradict each other.
+REPLACES = {
+    "compose-file": ("command", "url"),
+    "command": ("compose-file", "url"),
+    "url": ("compose-file", "command"),
+    "locustfile": ("requests", "wait"),
+    "requests": ("locustfile",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +108,21 @@ def _note_places(node: yaml.Node, place: Place, written_at: dict[Place, str], na
             _note_places(item, (*place, index), written_at, name)
 
 
-def _replaced(key: str, values: dict[str, Any]) -> bool:
-    """Whether one of the keys that exclude this one stands above it."""
-    return any(key in names and any(values.get(other) is not None for other in names) for names in EITHER)
+def texts_in(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:  # noqa: ANN401 (what YAML or JSON gave)
+    """Every text in a value, however deep, with its place."""
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from texts_in(part, (*place, str(key)))
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from texts_in(part, (*place, index))
 
 
 def _laid_over(values: dict[str, Any], below: dict[str, Any]) -> dict[str, Any]:
-    joined = {key: value for key, value in below.items() if not _replaced(key, values)}
+    gone = {other for key, value in values.items() if value is not None for other in REPLACES.get(key, ())}
+    joined = {key: value for key, value in below.items() if key not in gone}
     for key, value in values.items():
         if value is None:
             joined.pop(key, None)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from entrypoint.measurement.metrics import METRICS, SERVICE, Direction
+from entrypoint.settings.jmespaths import jmespath_trouble
 from entrypoint.settings.quantities import (
     Milliseconds,
     Ratio,
@@ -26,7 +27,7 @@ from entrypoint.settings.quantities import (
     show_duration,
 )
 from entrypoint.settings.requests import Request, Wait
-from entrypoint.settings.section import Section
+from entrypoint.settings.section import Range, Section
 
 
 def _split(value: object) -> object:
@@ -129,13 +130,8 @@ class Ready(Section):
     @field_validator("expect")
     @classmethod
     def _readable(cls, value: str) -> str:
-        if value:
-            import jmespath  # only where it is used: the command line starts in a fifth of a second
-
-            try:
-                jmespath.compile(value)
-            except jmespath.exceptions.JMESPathError as error:
-                raise ValueError(f"not a JMESPath: {' '.join(str(error).split())}") from None
+        if value and (trouble := jmespath_trouble(value)):
+            raise ValueError(f"not a JMESPath: {trouble}")
         return value
 
 
@@ -188,19 +184,11 @@ class Service(Section):
         return self
 
 
-class WarmUp(Section):
+class WarmUp(Range):
     """Unmeasured load before the window: it ends when response times are flat, between `min` and `max`."""
 
     min_s: Seconds = Field(5, alias="min", description="Shortest warm-up")
     max_s: Seconds = Field(30, alias="max", description="Longest warm-up")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_figure(cls, value: Any) -> Any:  # noqa: ANN401 (what YAML gave)
-        if isinstance(value, str) and ".." in value:
-            low, high = value.split("..", 1)
-            return {"min": low.strip(), "max": high.strip()}
-        return {"min": value, "max": value} if isinstance(value, str | int | float) else value
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -432,11 +420,14 @@ def _value_or_reason(metric: str, key: str, value: object) -> object:
         return error
 
 
+def fits(pattern: str, name: str) -> bool:
+    """Whether a threshold's pattern names this: `*` stands for anything, every other character for itself."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL) is not None
+
+
 def _can_have(pattern: str, *, of_service: bool) -> bool:
     """Whether a threshold's pattern can name the service, or an endpoint."""
-    if not of_service:
-        return pattern != SERVICE
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), SERVICE) is not None
+    return fits(pattern, SERVICE) if of_service else pattern != SERVICE
 
 
 class Threshold(Section):

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from entrypoint.errors import SettingsError
 from entrypoint.measurement.metrics import METRICS
-from entrypoint.settings.document import LAUNCHERS, Document, Place
+from entrypoint.settings.document import REPLACES, Document, Place
 from entrypoint.settings.glance import find, open_document, suite_name
 from entrypoint.settings.keys import Key, all_keys
 from entrypoint.settings.model import Config, Load, MetricThreshold, as_list
@@ -204,10 +204,8 @@ def _merge(
     values["thresholds"] = as_list(values.get("thresholds"))
     if isinstance(load := values["load"], dict) and "requests" in load:
         load["requests"] = with_paths_from(root, load["requests"])
-    if any(key.name == "locustfile" for key in given):
-        _drop(values["load"], ("requests", "wait"))
-    if any(key.path.startswith("service.") and key.name in LAUNCHERS for key in given):
-        _drop(values["service"], LAUNCHERS)
+    for key in given:
+        _drop(values.get(key.path.split(".")[0]), REPLACES.get(key.name, ()))
     for key, (value, origin) in given.items():
         for place in key.places:
             origins[_lay(values, place, _absolute(value, cwd) if key.is_path else value)] = origin

@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from entrypoint.settings.document import Place
+from entrypoint.settings.document import Place, texts_in
 from entrypoint.settings.images import find_images
+from entrypoint.settings.jmespaths import jmespath_trouble
 from entrypoint.settings.requests import ROW_ENDINGS, body_mistake, is_template
 from entrypoint.settings.templates import Surroundings, mistakes_in
 
@@ -91,12 +92,12 @@ def _in_expect(expect: object, place: Place) -> Mistakes:
     if not isinstance(expect, dict):
         return
     for path, _ in _items(expect.get("values")):
-        if trouble := _path_trouble(path):
-            yield (*place, "values", path), trouble
+        if trouble := jmespath_trouble(path):
+            yield (*place, "values", path), f"this is no JMESPath: {trouble}"
     label = expect.get("label")
     found = label.get("value") if isinstance(label, dict) else None
-    if isinstance(found, str) and (trouble := _path_trouble(found)):
-        yield (*place, "label", "value"), trouble
+    if isinstance(found, str) and (trouble := jmespath_trouble(found)):
+        yield (*place, "label", "value"), f"this is no JMESPath: {trouble}"
     if (given := expect.get("schema")) is not None and (trouble := _schema_trouble(given)):
         yield (*place, "schema"), trouble
 
@@ -108,45 +109,25 @@ def _items(value: object) -> list[tuple[str, Any]]:
 def _texts(request: Mapping[str, Any], place: Place) -> Iterator[tuple[Place, str]]:
     """Every text that may be a template, with its place."""
     for key in _TEMPLATES:
-        yield from _texts_in(request.get(key), (*place, key))
+        yield from texts_in(request.get(key), (*place, key))
     yield from _expected_texts(request.get("expect"), (*place, "expect"))
     variants = request.get("invalid")
     for index, variant in enumerate(variants if isinstance(variants, list) else []):
         if isinstance(variant, dict):
             here = (*place, "invalid", index)
-            yield from _texts_in(variant.get("set"), (*here, "set"))
-            yield from _texts_in(variant.get("range"), (*here, "range"))
+            yield from texts_in(variant.get("set"), (*here, "set"))
+            yield from texts_in(variant.get("range"), (*here, "range"))
             yield from _expected_texts(variant.get("expect"), (*here, "expect"))
 
 
 def _expected_texts(expect: object, place: Place) -> Iterator[tuple[Place, str]]:
     if isinstance(expect, dict):
-        yield from _texts_in(expect.get("values"), (*place, "values"))
+        yield from texts_in(expect.get("values"), (*place, "values"))
         if isinstance(label := expect.get("label"), dict):
-            yield from _texts_in(label.get("is"), (*place, "label", "is"))
-
-
-def _texts_in(value: object, place: Place) -> Iterator[tuple[Place, str]]:
-    if isinstance(value, str):
-        yield place, value
-    for key, part in _items(value):
-        yield from _texts_in(part, (*place, key))
-    for index, part in enumerate(value if isinstance(value, list) else []):
-        yield from _texts_in(part, (*place, index))
+            yield from texts_in(label.get("is"), (*place, "label", "is"))
 
 
 # What is wrong with one value, "" if nothing is ------------------------------------------------------------------------
-
-
-def _path_trouble(path: str) -> str:
-    import jmespath
-    from jmespath.exceptions import JMESPathError
-
-    try:
-        jmespath.compile(path)
-    except JMESPathError as error:
-        return f"this is no JMESPath: {' '.join(str(error).split())[:160]}"
-    return ""
 
 
 def _schema_trouble(given: object) -> str:

@@ -1,4 +1,4 @@
-"""What `load.requests` may say: a load without Python. Only the form of each key; what files and templates hold: `asking`."""
+"""What `load.requests` may say: a load without Python. Only the form of each key; files and templates: `request_mistakes`."""
 
 import math
 import re
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from entrypoint.settings.quantities import Seconds, parse_percent, told
-from entrypoint.settings.section import Section
+from entrypoint.settings.section import Range, Section
 
 ROW_ENDINGS = (".csv", ".jsonl", ".ndjson", ".parquet")
 _BODIES = ("json", "form", "files", "body")
@@ -255,19 +255,11 @@ def body_mistake(request: Mapping[str, Any]) -> str:
     return f"expected one body, json, form (files may stand beside it), files or body; got {' and '.join(given)}"
 
 
-class Wait(Section):
+class Wait(Range):
     """Think time between two requests of a user: one figure, or drawn between two."""
 
     min_s: Seconds = Field(0, alias="min")
     max_s: Seconds = Field(0, alias="max")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_figure(cls, value: Any) -> Any:  # noqa: ANN401 (what YAML gave)
-        if isinstance(value, str) and ".." in value:
-            low, high = value.split("..", 1)
-            return {"min": low.strip(), "max": high.strip()}
-        return {"min": value, "max": value} if isinstance(value, str | int | float) else value
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -1,6 +1,8 @@
 """What every mapping of `loadtest.yml` has in common."""
 
-from pydantic import AliasGenerator, BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import AliasGenerator, BaseModel, ConfigDict, model_validator
 
 
 class Section(BaseModel):
@@ -11,3 +13,15 @@ class Section(BaseModel):
         extra="forbid",
         alias_generator=AliasGenerator(alias=lambda name: name.replace("_", "-")),
     )
+
+
+class Range(Section):
+    """A mapping with `min` and `max`, which may be written `5s..30s`, or as one figure for both."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_a_word(cls, value: Any) -> Any:  # noqa: ANN401 (what YAML gave)
+        if isinstance(value, str) and ".." in value:
+            low, high = value.split("..", 1)
+            return {"min": low.strip(), "max": high.strip()}
+        return {"min": value, "max": value} if isinstance(value, str | int | float) else value

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from entrypoint.errors import SettingsError
-from entrypoint.settings.document import Document, Place
+from entrypoint.settings.document import Document, Place, texts_in
 
 _REFERENCE = re.compile(r"\$(?P<escaped>\$)?\{(?P<name>[A-Za-z_]\w*)(?:(?P<mark>:?-)(?P<default>[^{}]*))?\}")
 # Left as they stand: commands, which may start a shell, and templates that have a language of their own.
@@ -24,29 +24,27 @@ def with_variables(document: Document, environment: Mapping[str, str]) -> Docume
     """The document with every reference in its values replaced.
 
     Raises:
-        SettingsError: with every variable that is needed and not set.
+        SettingsError: with every variable that is needed and not set, and every `${` that is none.
     """
-    missing = sorted(set(_missing(document, document.values, (), environment)))
-    if missing:
+    mistakes = [mistake for place, text in texts_in(document.values) for mistake in _mistakes(place, text, environment)]
+    if mistakes:
+        said = sorted({f"{document.written_at.get(place, document.name)}: {text}" for place, text in mistakes})
         raise SettingsError(
-            " ".join(missing),
-            remedy="Set it in the step's `env:` or in your shell, or give it a default, as in `${NAME:-value}`.",
+            " ".join(said),
+            remedy="Set a variable in the step's `env:` or in your shell, or give it a default, as in `${NAME:-value}`; `$${` is "
+            "a text of its own.",
         )
     return Document(document.name, _replaced(document.values, (), environment), document.written_at)
 
 
-def _missing(document: Document, value: Any, place: Place, environment: Mapping[str, str]) -> Iterator[str]:  # noqa: ANN401 (what YAML gave)
-    if place in _LEFT_ALONE:
+def _mistakes(place: Place, text: str, environment: Mapping[str, str]) -> Iterator[tuple[Place, str]]:
+    if place[:2] in _LEFT_ALONE:
         return
-    for key, part in _parts(value):
-        yield from _missing(document, part, (*place, key), environment)
-    if isinstance(value, str):
-        for found in _REFERENCE.finditer(value):
-            if not found["escaped"] and found["mark"] is None and found["name"] not in environment:
-                yield f"{document.written_at.get(place, document.name)}: the variable `{found['name']}` is not set."
-        if "${" in _REFERENCE.sub("", value):
-            where = document.written_at.get(place, document.name)
-            yield f"{where}: this `${{` is no variable; a text of its own is written `$${{`."
+    for found in _REFERENCE.finditer(text):
+        if not found["escaped"] and found["mark"] is None and found["name"] not in environment:
+            yield place, f"the variable `{found['name']}` is not set."
+    if "${" in _REFERENCE.sub("", text):
+        yield place, "this `${` is no variable."
 
 
 def _replaced(value: Any, place: Place, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 (what YAML gave)
@@ -57,13 +55,6 @@ def _replaced(value: Any, place: Place, environment: Mapping[str, str]) -> Any: 
     if isinstance(value, list):
         return [_replaced(part, (*place, index), environment) for index, part in enumerate(value)]
     return _REFERENCE.sub(lambda found: _value(found, environment), value) if isinstance(value, str) else value
-
-
-def _parts(value: Any) -> Iterator[tuple[str | int, Any]]:  # noqa: ANN401 (what YAML gave)
-    if isinstance(value, dict):
-        yield from ((str(key), part) for key, part in value.items())
-    elif isinstance(value, list):
-        yield from enumerate(value)
 
 
 def _value(found: re.Match[str], environment: Mapping[str, str]) -> str:
