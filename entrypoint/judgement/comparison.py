@@ -47,7 +47,7 @@ class _Row:
     @property
     def exists(self) -> bool:
         """Whether there is anything to say: an optional figure that nobody measured has a row only if a limit asks for it."""
-        asked = self.rule.limit_asked or (self.is_ratio and self._has_base_share)
+        asked = self.rule.limit_asked or self._has_base_share
         return not self.rule.metric.optional or self.value is not None or asked
 
     @property
@@ -58,7 +58,7 @@ class _Row:
         if self.value is None:
             return self.raises_doubt
         limited = self.rule.limit_above is not None or self.rule.limit_below is not None
-        return limited or self.judged or (self.is_ratio and self._has_base_share)
+        return limited or self.judged or self._has_base_share
 
     @property
     def _has_base_share(self) -> bool:
@@ -71,7 +71,7 @@ class _Row:
 
         An endpoint that is always near the minimum falls below it by chance; one that lost a quarter of its requests does not.
         """
-        if self.rule.limit_asked or (self.is_ratio and self._has_base_share):
+        if self.rule.limit_asked or self._has_base_share:
             return True
         return (
             self.judged

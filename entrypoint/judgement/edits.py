@@ -56,7 +56,7 @@ def _value(committed: Committed, endpoint: str, rule: Rule) -> float | None:
     """What a candidate is held against; None if it is not judged, or the baseline has none."""
     if not rule.gate:
         return None
-    if rule.metric.unit == "%":
+    if rule.metric.share is not None:
         counts = committed.share(endpoint, rule.metric)
         return rule.metric.ratio(*counts) if counts[1] and rule.metric.compared else None
     return committed.value(endpoint, rule.metric) if rule.max_change is not None else None

@@ -143,7 +143,7 @@ class Paired:
 
     def _resample(self, candidate: Side, base: Side) -> dict[str, _Logs]:
         metrics = [
-            metric for metric in OF_ENDPOINTS.values() if metric.unit != "%" and metric.minimum <= len(base.rows)
+            metric for metric in OF_ENDPOINTS.values() if metric.share is None and metric.minimum <= len(base.rows)
         ]
         both = [metric for metric in metrics if 0 < metric.minimum <= len(candidate.rows)]
         base_drawn = _drawn(base, metrics, self._draws)

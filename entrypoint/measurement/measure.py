@@ -19,7 +19,15 @@ from entrypoint.measurement.model import (
     Measurement,
     Paired,
 )
-from entrypoint.measurement.samples import IS_FAILURE, EndpointSamples, read_attached, read_health, read_rows, writable
+from entrypoint.measurement.samples import (
+    IS_FAILURE,
+    EndpointSamples,
+    read_health,
+    read_recording,
+    read_rows,
+    with_labels,
+    writable,
+)
 from entrypoint.measurement.stages import Block, blocks_of, stages_of, worst
 from entrypoint.measurement.validity import check_records, check_requests, check_users, until_end
 from entrypoint.settings.model import Validity
@@ -54,7 +62,8 @@ def measure_recording(
         limits: what generator and machine may do; the defaults if not given.
         target: index into the plan's targets.
     """
-    recorded, names = read_rows(folder)
+    samples, names, extras = read_recording(folder)
+    recorded = with_labels(samples, extras.get(contract.CORRECT))
     rows = recorded if len(plan.targets) == 1 else recorded[recorded["target"] == target]
     health = read_health(folder)
     spans = [span for span in closing.spans if span.target == target]
@@ -76,7 +85,7 @@ def measure_recording(
         stages=stages_of(rows, blocks) if several else (),
         paired=_paired(recorded) if len(plan.targets) > 1 else None,
         timeline=_timeline(rows, window, spans[0].start_s if spans else 0.0),
-        attached=_attached(folder, window) if len(plan.targets) == 1 else {},
+        attached=_attached(extras, window) if len(plan.targets) == 1 else {},
         **_of_closed_load(rows, window, closing),
     )
 
@@ -156,10 +165,14 @@ def _rows_of(blocks: list[Block]) -> NDArray[np.intp]:
     return np.concatenate([block.rows for block in blocks] or [np.zeros(0, np.intp)])
 
 
-def _attached(folder: Path, window: NDArray[np.intp]) -> dict[str, Attached]:
-    """What the locustfile attached to the window's requests, in figures."""
+def _attached(extras: dict[str, NDArray[np.float64]], window: NDArray[np.intp]) -> dict[str, Attached]:
+    """What the locustfile attached to the window's requests, in figures; labels have a metric of their own."""
     found = {}
-    for name, values in sorted(read_attached(folder, window).items()):
+    for name in sorted(extras.keys() - {contract.CORRECT}):
+        values = extras[name][window]
+        values = values[~np.isnan(values)]
+        if not len(values):
+            continue
         ordered = np.sort(values)
         kinds, counts = np.unique(values, return_counts=True)
         few = len(kinds) <= _FEW_KINDS and bool((np.isfinite(kinds) & (kinds == np.floor(kinds))).all())

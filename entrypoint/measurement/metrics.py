@@ -38,7 +38,8 @@ class Metric:
         label: its name for people.
         unit: `ms`, `1/s`, `MiB`, `KiB` or `%` (a ratio, shown in percent).
         direction: which way is worse.
-        compute: the figure from the endpoint's samples, infinite where failures reach it; None for a figure of the service.
+        compute: the figure from the endpoint's samples, infinite where failures reach it; None for a share, which its counts
+            make, and for a figure of the service.
         minimum: requests needed before it is printed; below, it is None.
         gate: whether it is judged unless a threshold says otherwise.
         max_change: relative change in the worse direction that is allowed by default against a committed baseline.
@@ -73,10 +74,13 @@ class Metric:
 
     def is_of(self, endpoint: str) -> bool:
         """Whether an endpoint, or `SERVICE`, can have it."""
-        return (self.compute is None) == (endpoint == SERVICE)
+        of_service = self.compute is None and self.share is None
+        return of_service == (endpoint == SERVICE)
 
     def figure(self, samples: "EndpointSamples") -> float:
         """The figure of an endpoint from its samples."""
+        if self.share is not None:
+            return self.ratio(*self.share(samples))
         assert self.compute is not None, f"{self.key} is not of an endpoint"
         return self.compute(samples)
 
@@ -100,10 +104,6 @@ def _successful_percentile(p: float) -> "Callable[[EndpointSamples], float]":
 
 
 _OUT_OF_REACH = "what the service uses could not be read on this machine"
-
-
-def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else math.nan
 
 
 # Smallest samples for a percentile: the conservative one-sided 99 % bound of MLPerf's early stopping, about 6.64 / (1 - p).
@@ -196,7 +196,6 @@ _ALL = (
         label="share of failed requests",
         unit="%",
         direction=Direction.LOWER_IS_BETTER,
-        compute=lambda s: s.failure_ratio,
         share=lambda s: s.failures,
         counted="requests",
         gate=True,
@@ -207,7 +206,6 @@ _ALL = (
         label="share of right predictions",
         unit="%",
         direction=Direction.HIGHER_IS_BETTER,
-        compute=lambda s: 1.0 - _ratio(*s.wrong),
         share=lambda s: s.wrong,
         counted="labelled predictions wrong",
         gate=True,
@@ -218,7 +216,6 @@ _ALL = (
         label="share of distinct payloads",
         unit="%",
         direction=Direction.HIGHER_IS_BETTER,
-        compute=lambda s: 1.0 - _ratio(*s.repeated),
         share=lambda s: s.repeated,
         counted="payloads sent before",
         compared=False,
@@ -298,4 +295,4 @@ _ALL = (
     ),
 )
 METRICS = {metric.key: metric for metric in _ALL}
-OF_ENDPOINTS = {key: metric for key, metric in METRICS.items() if metric.compute}
+OF_ENDPOINTS = {key: metric for key, metric in METRICS.items() if not metric.is_of(SERVICE)}

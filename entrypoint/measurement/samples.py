@@ -62,11 +62,6 @@ class EndpointSamples:
         return len(self.sorted_ok_ms) / self.window_s
 
     @property
-    def failure_ratio(self) -> float:
-        """Share of requests that failed, 0 to 1."""
-        return float(self.failed.mean())
-
-    @property
     def failures(self) -> tuple[int, int]:
         """How many requests failed, of how many."""
         return int(self.failed.sum()), len(self.rows)
@@ -95,6 +90,19 @@ class EndpointSamples:
 def read_rows(folder: Path) -> tuple[NDArray[np.void], list[str]]:
     """All samples of a run, warm-up included, and the endpoint names that their `endpoint` field counts.
 
+    Where predictions were labelled, with what the labels say; see `with_labels`.
+
+    Raises:
+        LoadError: see `read_recording`.
+    """
+    rows, names, extras = read_recording(folder)
+    return with_labels(rows, extras.get(contract.CORRECT)), names
+
+
+def read_recording(folder: Path) -> tuple[NDArray[np.void], list[str], dict[str, NDArray[np.float64]]]:
+    """All samples of a run, warm-up included, the endpoint names that their `endpoint` field counts, and the numbers that the
+    locustfile attached to them: by name, shape (n,), NaN where a sample has none.
+
     Several workers number endpoints by themselves; here they are numbered as one.
 
     Raises:
@@ -119,7 +127,7 @@ def read_rows(folder: Path) -> tuple[NDArray[np.void], list[str]]:
                 f"`{path.name}` has samples of an endpoint without a name.", cause="A file of the run is damaged."
             )
         rows["endpoint"] = np.array(numbers, dtype="u4")[rows["endpoint"]] if len(rows) else rows["endpoint"]
-    return with_labels(whole, _read_extras(folder, contract.CORRECT).get(contract.CORRECT)), list(names)
+    return whole, list(names), _read_extras(folder)
 
 
 def with_labels(rows: NDArray[np.void], correct: NDArray[np.float64] | None) -> NDArray[np.void]:
@@ -163,16 +171,16 @@ def read_samples(folder: Path | str) -> "pd.DataFrame":
     """
     import pandas as pd  # a second of import time that a run does without
 
-    rows, names = read_rows(Path(folder))
+    rows, names, extras = read_recording(Path(folder))
     table = pd.DataFrame({field: rows[field] for field in contract.FIELDS})
     outcomes = pd.Index([outcome.label for outcome in contract.Outcome])
     table["endpoint"] = pd.Categorical.from_codes(rows["endpoint"].astype("i4").tolist(), pd.Index(names))
     table["outcome"] = pd.Categorical.from_codes(rows["outcome"].tolist(), outcomes)
-    return table.assign(**_read_extras(Path(folder)))
+    return table.assign(**extras)
 
 
-def _read_extras(folder: Path, only: str = "") -> dict[str, NDArray[np.float64]]:
-    """Each extra number, or only one, shape (n,), in the order of `read_rows`; NaN where a sample has none."""
+def _read_extras(folder: Path) -> dict[str, NDArray[np.float64]]:
+    """Each extra number, shape (n,), in the order of the samples; NaN where a sample has none."""
     paths = sorted(folder.glob("samples-*.bin"))
     ends = np.cumsum([path.stat().st_size // DTYPE.itemsize for path in paths]).tolist()
     columns: dict[str, NDArray[np.float64]] = {}
@@ -182,22 +190,11 @@ def _read_extras(folder: Path, only: str = "") -> dict[str, NDArray[np.float64]]
                 raise LoadError(
                     f"`{path.name}` has no sample {index}, but numbers of one.", cause="A file of the run is damaged."
                 )
-            for name, number in numbers.items() if not only else [(only, numbers[only])] if only in numbers else ():
+            for name, number in numbers.items():
                 if name not in columns:
                     columns[name] = np.full(ends[-1], np.nan)
                 columns[name][begin + index] = number
     return columns
-
-
-def read_attached(folder: Path, window: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
-    """The numbers that a locustfile attached to the samples of a window, by name, but for labels; shape (n,), n > 0.
-
-    Args:
-        window: indices of its samples in the order of `read_rows`.
-    """
-    found = {name: values[window] for name, values in _read_extras(folder).items() if name != contract.CORRECT}
-    known = {name: values[~np.isnan(values)] for name, values in found.items()}
-    return {name: values for name, values in known.items() if len(values)}
 
 
 def _extras(path: Path) -> "Iterator[tuple[int, dict[str, float]]]":

@@ -135,7 +135,7 @@ class TestExtends:
 
     def test_a_think_time_takes_no_locustfile_away(self, tmp_path):
         self.write(tmp_path, shared=WHOLE, loadtest="extends: shared.yml\nload: {wait: 1s}\n")
-        with pytest.raises(SettingsError, match="it goes with load.requests alone"):
+        with pytest.raises(SettingsError, match=r"it goes with load\.requests alone"):
             read_settings({}, {}, tmp_path)
 
     def test_a_mistake_is_shown_in_the_file_where_it_stands(self, tmp_path):
