@@ -47,12 +47,12 @@ class Question:
     """What is asked, and what has to be found in the answer.
 
     Attributes:
-        path: below the service's address.
+        path: follows the service's address.
         body: JSON of a POST; None for a GET.
         expect: JMESPath that has to find something, neither null nor false nor empty; "" where the status is enough.
     """
 
-    path: str = "/"
+    path: str = ""
     body: bytes | None = None
     expect: str = ""
 
@@ -66,6 +66,9 @@ class Question:
         """What a right answer is, in words."""
         found = f", and `{self.expect}` found in it" if self.expect else ""
         return f"`{self.method} {self.path}` has to be answered with a status below 400{found}"
+
+
+ANY_ANSWER = Question()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,14 +115,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def ask(url: str, access: Access, timeout_s: float, question: Question | None = None) -> Answer:
-    """Make one request. It never raises for what a server or a network can do.
-
-    Args:
-        url: the service's address, or with the path where no question is given.
-    """
+def ask(url: str, access: Access, timeout_s: float, question: Question = ANY_ANSWER) -> Answer:
+    """Make one request. It never raises for what a server or a network can do."""
     began = time.perf_counter()
-    question = question or Question(path="")
     try:
         request = _request(url + question.path, access.headers, question.body)
         opener = urllib.request.build_opener(
@@ -204,7 +202,7 @@ def wait_until_ready(
     look: Callable[[], str],
     access: Access,
     deadline: Deadline,
-    question: Question | None = None,
+    question: Question = ANY_ANSWER,
     in_a_row: Callable[[], int] = lambda: 1,
 ) -> Readiness:
     """Ask until the service is ready or the deadline is over. Each request has a connection of its own, so that a balancer
@@ -216,7 +214,7 @@ def wait_until_ready(
         look: gives the service's address, "" while there is none, and raises when waiting is of no more use.
         access: how to ask.
         deadline: until when.
-        question: what to ask; `/` if not given.
+        question: what to ask.
         in_a_row: how many right answers are wanted one after the other; asked anew each time, for replicas may still come.
     """
     said, patience = "no port of it was open", _FIRST_PATIENCE_S
@@ -224,7 +222,7 @@ def wait_until_ready(
     in_row = 0
     while True:
         if url := look():
-            answer = ask(url, access, max(0.1, min(patience, deadline.left_s)), question or Question())
+            answer = ask(url, access, max(0.1, min(patience, deadline.left_s)), question)
             said = answer.said
             patience *= 2 if answer.timed_out else 1
             in_row = in_row + 1 if answer.ready else 0
