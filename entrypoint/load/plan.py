@@ -71,6 +71,7 @@ def block_s(plan: contract.Plan, step: contract.Step) -> float:
 
 def fingerprint(load: Load, root: Path = Path()) -> str:
     """What two runs must share to be compared: the load, and the files that shape it. Twelve hexadecimal digits."""
+    # A load without a count keeps the fingerprint that it had before there were counts: its baselines stay comparable.
     steps = [
         (step.seconds, step.users, step.arrival_rate, *([step.count] if step.count else [])) for step in steps_of(load)
     ]
