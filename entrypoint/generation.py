@@ -16,6 +16,7 @@ from entrypoint.load.requests import write_locustfile
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.model import Measurement
 from entrypoint.measurement.samples import read_health
+from entrypoint.measurement.service import figures_of_start, figures_of_use
 from entrypoint.measurement.validity import check_generator, inside
 from entrypoint.report.result import ServiceLog, Usage
 from entrypoint.service import Fault, Place, Target, cost, logs, resources, running
@@ -66,7 +67,7 @@ class Generation:
         faults: what happened to each party.
         facts: what identifies the candidate.
         spent: what each party's services used in the measured window.
-        figures: each party's own, of the service as a whole, by metric.
+        starts: what each party took to start, by metric; nothing where it was running already.
     """
 
     recording: Recording
@@ -74,7 +75,7 @@ class Generation:
     faults: dict[str, tuple[Fault, ...]]
     facts: dict[str, str]
     spent: dict[str, dict[str, cost.Spent]]
-    figures: dict[str, dict[str, float]]
+    starts: dict[str, dict[str, float]]
     usage: tuple[Usage, ...]
     logs: tuple[ServiceLog, ...]
 
@@ -118,7 +119,7 @@ def live(known: Known, parties: Sequence[Party], console: Console, look: int = 1
         faults=faults,
         facts=facts,
         spent=_spent(places, closing),
-        figures={name: target.figures for name, target in up.items()},
+        starts={name: _of_start(target) for name, target in up.items()},
         usage=_usage(places, closing),
         logs=_logs(places),
     )
@@ -173,6 +174,13 @@ def _spent(places: dict[str, Place], closing: contract.Closing) -> dict[str, dic
     return {name: cost.spent(place.logs / resources.RESOURCES, begin, end) for name, place in places.items()}
 
 
+def _of_start(target: Target) -> dict[str, float]:
+    if target.readiness is None:
+        return {}
+    seconds = target.timing["start"] + target.timing["ready"]
+    return figures_of_start(seconds, target.readiness.first_ms, target.readiness.usual_ms)
+
+
 def _logs(places: dict[str, Place]) -> tuple[ServiceLog, ...]:
     return tuple(
         ServiceLog(target=name if len(places) > 1 else "", service=service, lines=lines)
@@ -197,8 +205,8 @@ def measured(known: Known, generation: Generation, target: int = 0) -> Measureme
     requests = sum(endpoint.requests - endpoint.failures for endpoint in found.endpoints.values())
     spans = generation.closing.spans
     seconds = spans[-1].end_s - spans[0].start_s if spans else 0.0
-    used = cost.figures(generation.spent.get(party, {}).values(), requests, seconds)
-    return found.model_copy(update={"service": {**found.service, **used, **generation.figures.get(party, {})}})
+    used = figures_of_use(generation.spent.get(party, {}).values(), requests, seconds)
+    return found.model_copy(update={"service": {**found.service, **used, **generation.starts.get(party, {})}})
 
 
 def _measure(

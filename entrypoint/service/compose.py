@@ -18,7 +18,7 @@ from entrypoint.service.docker import Docker
 from entrypoint.service.ledger import Claim
 from entrypoint.service.logs import last_lines, tail
 from entrypoint.service.place import Place
-from entrypoint.service.readiness import Access, headers_of
+from entrypoint.service.readiness import Access, Readiness, headers_of
 from entrypoint.service.resources import Gauge, of_container
 from entrypoint.service.target import Fault
 from entrypoint.settings import model
@@ -37,7 +37,7 @@ class ComposeService:
         self.name = name
         self.url = ""
         self.timing: dict[str, float] = {}
-        self.figures: dict[str, float] = {}
+        self.readiness: Readiness | None = None
         self.access = Access(headers=headers_of(service.headers))
         self.hint = f"Does it listen on 0.0.0.0 (not on 127.0.0.1) and on port {service.port} inside its container?"
         self._service = service

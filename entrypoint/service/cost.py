@@ -1,7 +1,7 @@
-"""What the services cost in the measured window: from looks at the kernel's counters to figures of the service as a whole."""
+"""What the services cost in the measured window: from looks at the kernel's counters."""
 
 import statistics
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -74,29 +74,3 @@ def _slope(points: Sequence[tuple[float, float]]) -> float | None:
 
 def _kib(size: float | None) -> float | None:
     return None if size is None else size / 1024
-
-
-def figures(spent: Collection[Spent], requests: int, seconds: float) -> dict[str, float]:
-    """The service's own cost by metric, all of its services together.
-
-    Args:
-        spent: what each of them used in the measured window.
-        requests: that did not fail in it.
-        seconds: from its beginning to its end, turns of another target included.
-    """
-    if not spent or not requests or seconds <= 0:
-        return {}
-    found = {
-        "cpu-per-request": 1000 * sum(one.cpu_s for one in spent) / requests,
-        "peak-memory": sum(one.peak_mib for one in spent),
-    }
-    growth = [one.growth_mib_s for one in spent if one.growth_mib_s is not None]
-    if len(growth) == len(spent):
-        found["memory-growth"] = 1000 * sum(growth) * seconds / requests
-    throttled = [one.throttled_s for one in spent if one.throttled_s is not None]
-    if throttled:
-        found["throttled"] = max(throttled) / seconds
-    network = [one.network_kib for one in spent if one.network_kib is not None]
-    if len(network) == len(spent):
-        found["network-per-request"] = sum(network) / requests
-    return found

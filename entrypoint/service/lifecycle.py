@@ -72,8 +72,7 @@ def _bring_up(launcher: Launcher, service: model.Service, place: Place, project:
     with timed(launcher.timing, "ready"):
         found = _wait(launcher, service.ready, deadline)
     if not service.url:
-        launcher.figures["time-to-ready"] = 1000 * (launcher.timing["start"] + launcher.timing["ready"])
-        launcher.figures["first-answer-penalty"] = max(0.0, found.first_ms - found.usual_ms)
+        launcher.readiness = found
     launcher.settle()
     say(
         f"The {launcher.name} is ready at {shown(launcher.url)} after {service.ready.timeout_s - deadline.left_s:.1f} s."

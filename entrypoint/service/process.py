@@ -15,7 +15,7 @@ from entrypoint.service.deadline import Deadline
 from entrypoint.service.ledger import Claim
 from entrypoint.service.logs import log_file, shorten, tail
 from entrypoint.service.place import Place
-from entrypoint.service.readiness import Access, headers_of
+from entrypoint.service.readiness import Access, Readiness, headers_of
 from entrypoint.service.resources import Gauge, of_process
 from entrypoint.service.target import Fault
 from entrypoint.settings import model
@@ -32,7 +32,7 @@ class ProcessService:
         self.name = name
         self.url = ""
         self.timing: dict[str, float] = {}
-        self.figures: dict[str, float] = {}
+        self.readiness: Readiness | None = None
         self.access = Access(headers=headers_of(service.headers))
         self._arguments = parse_command(service.command, "command")
         self._variables = {key: str(value) for key, value in service.environment.items()}

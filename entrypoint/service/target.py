@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from entrypoint.service.readiness import Readiness
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
@@ -25,13 +27,13 @@ class Target(Protocol):
         url: its address without a trailing slash, on loopback unless the user named another.
         timing: seconds of each step, disjoint: `build` (images built and pulled), `start` (until everything was
             started), `ready` (from then to the first answer), `setup`; and `teardown`, once it is down.
-        figures: of the service as a whole, by metric, in the metric's unit; empty where it was running already.
+        readiness: how it became ready, once it is; None where it was running already.
     """
 
     name: str
     url: str
     timing: dict[str, float]
-    figures: dict[str, float]
+    readiness: Readiness | None
 
     def faults(self) -> list[Fault]:
         """What happened to it since it was ready; empty for a URL, whose processes we cannot see."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from entrypoint.errors import SettingsError
 from entrypoint.service.deadline import Deadline
 from entrypoint.service.place import Place
-from entrypoint.service.readiness import Access, headers_of
+from entrypoint.service.readiness import Access, Readiness, headers_of
 from entrypoint.service.resources import Gauge
 from entrypoint.service.target import Fault
 from entrypoint.settings import model
@@ -22,7 +22,7 @@ class UrlService:
         self.name = name
         self.url = service.url.rstrip("/")
         self.timing: dict[str, float] = {}
-        self.figures: dict[str, float] = {}
+        self.readiness: Readiness | None = None
         self.access = Access(
             headers=headers_of(service.headers),
             tls=_authority(service.ca) if service.ca else None,

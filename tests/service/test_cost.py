@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from entrypoint.service.cost import Spent, figures, spent
+from entrypoint.service.cost import spent
 from entrypoint.service.resources import MIB
 
 
@@ -49,28 +49,6 @@ def test_where_one_was_not_looked_at_all_the_time_nothing_is_said(tmp_path, begi
     looks = [(0, 1, 1, 0, 0), (1, 2, 1, 0, 0), (2, 3, 1, 0, 0)]
     whole = write(tmp_path / "r.jsonl", [(-5, 0, 1, 0, 0), *looks, (50, 9, 1, 0, 0)], service="whole")
     assert spent(write(whole, looks), begin, end) == {}
-
-
-def used(**changes):
-    values = {"cpu_s": 6.0, "peak_mib": 100.0, "growth_mib_s": 0.5, "throttled_s": 3.0, "network_kib": 4000.0}
-    return Spent(**{**values, **changes})
-
-
-def test_services_are_taken_together_but_for_how_much_the_worst_was_held_back():
-    found = figures([used(), used(cpu_s=3.0, throttled_s=12.0, growth_mib_s=-0.1)], 2000, 30.0)
-    assert found == {
-        "cpu-per-request": pytest.approx(4.5),
-        "peak-memory": 200.0,
-        "memory-growth": pytest.approx(0.4 * 30 / 2000 * 1000),
-        "throttled": 0.4,
-        "network-per-request": 4.0,
-    }
-
-
-def test_what_is_not_known_of_every_service_is_no_figure():
-    found = figures([used(), used(growth_mib_s=None, throttled_s=None, network_kib=None)], 2000, 30.0)
-    assert set(found) == {"cpu-per-request", "peak-memory", "throttled"}
-    assert figures([], 2000, 30.0) == figures([used()], 0, 30.0) == figures([used()], 5, 0.0) == {}
 
 
 def test_looks_of_the_last_version_are_read(tmp_path):

@@ -245,8 +245,8 @@ def test_readiness_is_asked_with_the_headers_a_body_and_a_look_into_the_answer(p
         }
     )
     with running(service, name="candidate", place=place, say=say) as target:
-        assert target.figures["time-to-ready"] >= 1000 * target.timing["ready"] > 0
-        assert target.figures["first-answer-penalty"] >= 0
+        assert target.readiness.first_ms > 0 < target.readiness.usual_ms
+        assert 1000 * target.timing["ready"] >= target.readiness.first_ms
     wrong = service.model_copy(update={"headers": {}, "ready": service.ready.model_copy(update={"timeout_s": 1.0})})
     with pytest.raises(ServiceError) as caught, running(wrong, name="candidate", place=place, say=say):
         pass

@@ -48,6 +48,7 @@ def test_https_with_its_own_authority_and_headers(https, place, say):
         assert target.url == url
         assert target.faults() == []
         assert target.facts() == {"launcher": "url", "url": url}
+        assert target.readiness is None
     assert target.timing["teardown"] < 1
     assert list(place.ledger.iterdir()) == []
 

@@ -1,0 +1,33 @@
+"""The service's own figures, from what its services used and how it started."""
+
+import pytest
+
+from entrypoint.measurement.service import figures_of_start, figures_of_use
+from entrypoint.service.cost import Spent
+
+
+def used(**changes):
+    values = {"cpu_s": 6.0, "peak_mib": 100.0, "growth_mib_s": 0.5, "throttled_s": 3.0, "network_kib": 4000.0}
+    return Spent(**{**values, **changes})
+
+
+def test_services_are_taken_together_but_for_how_much_the_worst_was_held_back():
+    found = figures_of_use([used(), used(cpu_s=3.0, throttled_s=12.0, growth_mib_s=-0.1)], 2000, 30.0)
+    assert found == {
+        "cpu-per-request": pytest.approx(4.5),
+        "peak-memory": 200.0,
+        "memory-growth": pytest.approx(0.4 * 30 / 2000 * 1000),
+        "throttled": 0.4,
+        "network-per-request": 4.0,
+    }
+
+
+def test_what_is_not_known_of_every_service_is_no_figure():
+    found = figures_of_use([used(), used(growth_mib_s=None, throttled_s=None, network_kib=None)], 2000, 30.0)
+    assert set(found) == {"cpu-per-request", "peak-memory", "throttled"}
+    assert figures_of_use([], 2000, 30.0) == figures_of_use([used()], 0, 30.0) == figures_of_use([used()], 5, 0.0) == {}
+
+
+def test_a_start_is_counted_until_it_is_ready_and_a_fast_first_answer_is_no_penalty():
+    assert figures_of_start(2.5, 120.0, 20.0) == {"time-to-ready": 2500.0, "first-answer-penalty": 100.0}
+    assert figures_of_start(2.5, 19.0, 20.0)["first-answer-penalty"] == 0.0
