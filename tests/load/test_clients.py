@@ -84,10 +84,9 @@ def stream_parts(path):
     return [part for part in SSE[path] if isinstance(part, bytes)]
 
 
-def test_streams_that_are_right_are_read_to_the_letter_and_keep_their_connection(load, web):
-    run = load(
-        STREAMS
-        + """
+RIGHT_STREAMS = (
+    STREAMS
+    + """
     @task
     def usage(self): self.read("usage")
     @task
@@ -113,10 +112,12 @@ class Endless(Reader):
     last_event = None
     @task
     def open(self): self.read("open")
-""",
-        users=3,
-        duration="2s",
-    )
+"""
+)
+
+
+def test_streams_that_are_right_are_read_to_the_letter_and_keep_their_connection(load, web):
+    run = load(RIGHT_STREAMS, users=3, duration="2s")
 
     texts = {
         "usage": "ab",
@@ -144,10 +145,9 @@ class Endless(Reader):
     assert not failed_checks(run)
 
 
-def test_streams_that_are_wrong_are_failures_that_say_how(load):
-    run = load(
-        STREAMS
-        + """
+WRONG_STREAMS = (
+    STREAMS
+    + """
     @task
     def cut(self): self.read("cut")
     @task
@@ -170,11 +170,12 @@ def test_streams_that_are_wrong_are_failures_that_say_how(load):
     def no_stream(self): self.stream("/html", name="html", json={})
     @task
     def number(self): self.stream("/sse/cut", name="number", json={}, content=lambda event: 7)
-""",
-        users=2,
-        duration="2s",
-        seed=3,
-    )
+"""
+)
+
+
+def test_streams_that_are_wrong_are_failures_that_say_how(load):
+    run = load(WRONG_STREAMS, users=2, duration="2s", seed=3)
 
     says = {
         "cut": "the stream broke off, after 2 chunks and",
@@ -203,10 +204,9 @@ def test_streams_that_are_wrong_are_failures_that_say_how(load):
     assert not failed_checks(run)
 
 
-def test_a_json_user_looks_at_every_answer(load, web):
-    run = load(
-        IMPORT
-        + """
+CALLERS = (
+    IMPORT
+    + """
 def raises(answer): return answer["score"] > 0
 class Caller(JsonUser):
     wait_time = constant(0.01)
@@ -254,10 +254,12 @@ class Patient(JsonUser):
     wait_time = constant(0.1)
     @task
     def ask_all(self): self.ask("GET", "/a", name=f"{self.connection_timeout} {self.network_timeout}")
-""",
-        users=6,
-        duration="2s",
-    )
+"""
+)
+
+
+def test_a_json_user_looks_at_every_answer(load, web):
+    run = load(CALLERS, users=6, duration="2s")
 
     outcomes = dict.fromkeys(["right", "true", "POST sent", "plain", "10.0 30.0"], "ok")
     outcomes |= dict.fromkeys(["false", "text", "raising", "odd", "html", "nan", "empty", "302"], "invalid")
@@ -279,10 +281,9 @@ class Patient(JsonUser):
     assert not failed_checks(run)
 
 
-def test_arguments_that_fast_http_user_would_misread_are_refused_before_anything_is_sent(load, web):
-    run = load(
-        IMPORT
-        + """
+MISREAD_ARGUMENTS = (
+    IMPORT
+    + """
 class Careful(FastHttpUser):
     wait_time = constant(0.1)
     @task
@@ -312,10 +313,12 @@ class Careless(FastHttpUser):
     def ask(self):
         self.client.get("/a")
         self.client.get("/never", timeout=1)
-""",
-        users=4,
-        duration="1s",
-    )
+"""
+)
+
+
+def test_arguments_that_fast_http_user_would_misread_are_refused_before_anything_is_sent(load, web):
+    run = load(MISREAD_ARGUMENTS, users=4, duration="1s")
 
     assert web.asked["/never"] == 0
     errors = {name.removeprefix("ERROR FastHttpUser does not understand ") for name in set(run.samples["endpoint"])}
@@ -364,10 +367,9 @@ class Labelled(FastHttpUser):
     assert "accuracy" not in found["GET odd"].metrics
 
 
-def test_attached_numbers_stay_with_their_request(load):
-    run = load(
-        IMPORT
-        + """
+ATTACHERS = (
+    IMPORT
+    + """
 from ml_loadtest.users import LocustfileMistake
 from gevent.pool import Group
 
@@ -439,10 +441,12 @@ class Mistaken(FastHttpUser):
         except LocustfileMistake as error:
             events.request.fire(request_type="NO", name=f"{name}: {error}", response_time=0, response_length=0,
                                 exception=None, context=self.context() if name != "before any request" else {})
-""",
-        users=6,
-        duration="2s",
-    )
+"""
+)
+
+
+def test_attached_numbers_stay_with_their_request(load):
+    run = load(ATTACHERS, users=6, duration="2s")
 
     samples = run.samples
     numbered = samples[samples["endpoint"].str.fullmatch(r"GET n\d+")]
