@@ -7,12 +7,8 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -22,17 +18,13 @@ from threading import Thread
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from .services import LOCUST, PYTHON, ROOT, answer_of, free_port, needs_locust, needs_service, wait_until_answered
+
 EXAMPLE = ROOT / "examples/criteo"
-PYTHON = ROOT / ".venv-examples/bin/python"
-LOCUST = ROOT / ".venv-locust/bin/locust"
 
 SCORE = "/api/v1/service/lightgbm-criteo/score"
 SPOILT = f"POST {SCORE} (text for an integer)"
 KEYS = {"mended": "criteo-demo-key", "flawed": "a-key-of-ones-own"}
-
-needs_service = pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-examples; `make install` makes it")
-needs_locust = pytest.mark.skipif(not LOCUST.exists(), reason="no .venv-locust; `make install` makes it")
 
 
 def records() -> list[tuple[int, dict]]:
@@ -47,12 +39,6 @@ def records() -> list[tuple[int, dict]]:
 
 RECORDS = records()
 RECORD = RECORDS[0][1]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -71,7 +57,7 @@ def process(folder: Path, variant: str, **changes: str) -> Iterator[int]:
         ) as service,
     ):
         try:
-            wait_until_answered(service, port)
+            wait_until_answered(service, port, "/score")
             yield port
             service.send_signal(signal.SIGTERM)
             assert service.wait(10) in (0, -signal.SIGTERM)
@@ -80,27 +66,9 @@ def process(folder: Path, variant: str, **changes: str) -> Iterator[int]:
     assert KEYS[variant] not in log.read_text()
 
 
-def wait_until_answered(service: subprocess.Popen, port: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert service.poll() is None, f"the service ended with {service.returncode}"
-        try:
-            ask(port, "/score")
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail("the service was not ready within a minute")
-
-
 def ask(port: int, path: str, body: bytes | None = None, **headers: str) -> tuple[int, dict]:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, headers)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
+    status, _, text = answer_of(port, path, body, headers)
+    return status, json.loads(text)
 
 
 def score(port: int, record: object, key: str = KEYS["mended"]) -> tuple[int, dict]:

@@ -10,8 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,23 +21,13 @@ import psutil
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from .services import LOCUST, PYTHON, ROOT, answer_of, free_port, needs_locust, needs_service, wait_until_answered
+
 EXAMPLE = ROOT / "examples/fish"
 LOCUSTFILE = ROOT / "locustfiles/fish.py"
-PYTHON = ROOT / ".venv-examples/bin/python"
-LOCUST = ROOT / ".venv-locust/bin/locust"
 
 BREAM, SMELT = "도미", "빙어"
 NEIGHBOURS = [1, 5, 15, 25, 49]
-
-needs_service = pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-examples; `make install` makes it")
-needs_locust = pytest.mark.skipif(not LOCUST.exists(), reason="no .venv-locust; `make install` makes it")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def is_open(port: int) -> bool:
@@ -55,7 +43,7 @@ def serving(folder: Path, **variables: str) -> Iterator[tuple[subprocess.Popen, 
     command = [str(PYTHON), str(folder / "serve.py"), "--port", str(port)]
     with subprocess.Popen(command, env={**kept, "PATH": os.defpath, **variables}, start_new_session=True) as service:
         try:
-            wait_until_answered(service, port)
+            wait_until_answered(service, port, "/fish?length=25&weight=150")
             children = psutil.Process(service.pid).children()
             yield service, port
             if service.poll() is None:
@@ -66,31 +54,8 @@ def serving(folder: Path, **variables: str) -> Iterator[tuple[subprocess.Popen, 
             service.kill()
 
 
-def wait_until_answered(service: subprocess.Popen, port: int) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert service.poll() is None, f"the service ended with {service.returncode}"
-        try:
-            get(port, "/fish?length=25&weight=150")
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail("the service was not ready within two minutes")
-
-
-def ask(port: int, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return response.status, dict(response.headers), response.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, dict(error.headers), error.read()
-
-
 def get(port: int, path: str) -> tuple[int, dict]:
-    status, _, body = ask(port, path)
+    status, _, body = answer_of(port, path)
     return status, json.loads(body)
 
 
@@ -162,10 +127,10 @@ class TestAnswers:
         """With the file away, whoever still has the model in memory does not notice."""
         file = copy / "model-15.pkl"
         path = "/fish?length=10&weight=10&k=15"
-        before = ask(flawed, path)[0]
+        before = answer_of(flawed, path)[0]
         file.rename(away := file.with_suffix(".away"))
         try:
-            found = [ask(port, path)[0] for _ in range(4)], ask(flawed, path)[0]
+            found = [answer_of(port, path)[0] for _ in range(4)], answer_of(flawed, path)[0]
         finally:
             away.rename(file)
         assert before == 200
@@ -175,16 +140,16 @@ class TestAnswers:
 @needs_service
 class TestReplicas:
     def test_both_answer_in_turn(self, port: int):
-        names = [ask(port, "/")[1]["X-Replica"] for _ in range(10)]
+        names = [answer_of(port, "/")[1]["X-Replica"] for _ in range(10)]
         assert len(set(names)) == 2
         assert names[::2] == [names[0]] * 5
         assert names[1::2] == [names[1]] * 5
 
     def test_one_alone_is_enough(self, flawed: int):
-        assert len({ask(flawed, "/")[1]["X-Replica"] for _ in range(4)}) == 1
+        assert len({answer_of(flawed, "/")[1]["X-Replica"] for _ in range(4)}) == 1
 
     def test_the_front_takes_nothing_but_get(self, port: int):
-        assert ask(port, "/fish", "POST")[0] == 405
+        assert answer_of(port, "/fish", method="POST")[0] == 405
 
     def test_when_one_process_ends_all_do(self, copy: Path, port: int):
         with serving(copy, REPLICAS="1") as (service, _):
@@ -230,7 +195,7 @@ def test_the_front_goes_round_a_replica_that_is_gone():
                 while not is_open(port) and time.monotonic() < deadline:
                     time.sleep(0.05)
                 for _ in range(6):
-                    status, headers, body = ask(port, "/")
+                    status, headers, body = answer_of(port, "/")
                     assert (status, headers["X-Replica"], body) == (200, f"127.0.0.1:{sound}", b"fine")
             finally:
                 front.terminate()

@@ -6,11 +6,7 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -22,11 +18,10 @@ from threading import Thread
 import psutil
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from .services import LOCUST, PYTHON, ROOT, answer_of, free_port, needs_locust, needs_service, wait_until_answered
+
 EXAMPLE = ROOT / "examples/heart-disease"
 LOCUSTFILE = ROOT / "locustfiles/heart_disease.py"
-PYTHON = ROOT / ".venv-examples/bin/python"
-LOCUST = ROOT / ".venv-locust/bin/locust"
 
 RANGES = {
     "age": (29, 77), "sex": (0, 1), "cp": (0, 3), "trestbps": (94, 200), "chol": (126, 564), "fbs": (0, 1), "restecg": (0, 2),
@@ -38,15 +33,6 @@ PATIENT = {
 }  # fmt: skip
 NUDGES = {"age": 2, "trestbps": 4, "chol": 8, "thalach": 4}
 
-needs_service = pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-examples; `make install` makes it")
-needs_locust = pytest.mark.skipif(not LOCUST.exists(), reason="no .venv-locust; `make install` makes it")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
 
 @contextmanager
 def served(folder: Path, port: int) -> Iterator[psutil.Process]:
@@ -54,7 +40,7 @@ def served(folder: Path, port: int) -> Iterator[psutil.Process]:
     command = [str(PYTHON), str(folder / "serve.py"), "--port", str(port)]
     with subprocess.Popen(command, cwd=folder.parent) as service:
         try:
-            wait_until_answered(service, port)
+            wait_until_answered(service, port, "/health")
             started = psutil.Process(service.pid)
             workers = started.children(recursive=True)
             yield started
@@ -65,27 +51,9 @@ def served(folder: Path, port: int) -> Iterator[psutil.Process]:
             service.kill()
 
 
-def wait_until_answered(service: subprocess.Popen, port: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert service.poll() is None, f"the service ended with {service.returncode}"
-        try:
-            ask(port, "GET", "/health")
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail("the service was not ready within a minute")
-
-
 def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, str]:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return response.status, response.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
+    status, _, text = answer_of(port, path, body, method=method)
+    return status, text.decode()
 
 
 def predict(port: int, patient: object) -> tuple[int, dict]:

@@ -6,11 +6,8 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,28 +19,18 @@ from threading import Thread
 import psutil
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from .services import LOCUST, PYTHON, ROOT, answer_of, free_port, needs_locust, needs_service, wait_until_answered
+
 EXAMPLE = ROOT / "examples/image-classifier"
 LOCUSTFILE = ROOT / "locustfiles/image_classifier.py"
-PYTHON = ROOT / ".venv-examples/bin/python"
-LOCUST = ROOT / ".venv-locust/bin/locust"
 TOOL = ROOT / ".venv/bin/ml-loadtest"
 
 NAMES = (EXAMPLE / "digits.txt").read_text().split()
 ROUTES = {"/predict/torch_model/": 100, "/predict/tf/": 1}
 REFUSAL = (404, {"detail": "Image could not be downloaded"})
 
-needs_service = pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-examples; `make install` makes it")
-needs_locust = pytest.mark.skipif(not LOCUST.exists(), reason="no .venv-locust; `make install` makes it")
-
 
 # The service ----------------------------------------------------------------------------------------------------------
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -57,7 +44,7 @@ def served(folder: Path, port: int, **variables: str) -> Iterator[subprocess.Pop
     # From another folder, as nothing may depend on the working directory.
     with subprocess.Popen(command, cwd=folder.parent, env=environment(**variables)) as service:
         try:
-            wait_until_answered(service, port)
+            wait_until_answered(service, port, "/")
             yield service
             children = psutil.Process(service.pid).children(recursive=True) if service.poll() is None else []
         finally:
@@ -65,30 +52,11 @@ def served(folder: Path, port: int, **variables: str) -> Iterator[subprocess.Pop
     assert not [child for child in children if child.is_running()], "a service was left running"
 
 
-def wait_until_answered(service: subprocess.Popen, port: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert service.poll() is None, f"the service ended with {service.returncode}"
-        try:
-            ask(port, "/")
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail("the service was not ready within a minute")
-
-
 def ask(port: int, path: str, body: object = None) -> tuple[int, object]:
-    """GET, or with a body POST. Redirects of a POST are not followed."""
+    """GET, or with a body POST."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, {"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        with error:
-            text = error.read()
-            return error.code, json.loads(text) if text else None
+    status, _, text = answer_of(port, path, data, {"Content-Type": "application/json"})
+    return status, json.loads(text) if text else None
 
 
 def predict(port: int, address: object, route: str = "/predict/tf/") -> tuple[int, object]:

@@ -7,11 +7,8 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -20,23 +17,13 @@ from threading import Thread
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from .services import LOCUST, PYTHON, ROOT, answer_of, free_port, needs_locust, needs_service, wait_until_answered
+
 EXAMPLE = ROOT / "examples/recommender"
 LOCUSTFILE = ROOT / "locustfiles/recommender.py"
-PYTHON = ROOT / ".venv-examples/bin/python"
-LOCUST = ROOT / ".venv-locust/bin/locust"
 
 USERS = ["17850", "13047", "12583", "13748", "15100", "15291", "14688", "17809", "15311", "16098"]
 ITEMS = ["85123A", "71053", "84406B", "84029G", "84029E", "22752", "21730", "22633", "22632", "84879"]
-
-needs_service = pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-examples; `make install` makes it")
-needs_locust = pytest.mark.skipif(not LOCUST.exists(), reason="no .venv-locust; `make install` makes it")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @contextmanager
@@ -46,32 +33,15 @@ def process(*command: str, cwd: Path, port: int, delay_ms: str | None = None) ->
         environment["DELAY_MS"] = delay_ms
     with subprocess.Popen([str(PYTHON), *command, "--port", str(port)], cwd=cwd, env=environment) as service:
         try:
-            wait_until_answered(service, port)
+            wait_until_answered(service, port, "/predict/user/17850")
             yield service
         finally:
             service.kill()
 
 
-def wait_until_answered(service: subprocess.Popen, port: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert service.poll() is None, f"the service ended with {service.returncode}"
-        try:
-            get(port, "/predict/user/17850")
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail("the service was not ready within a minute")
-
-
 def get(port: int, path: str) -> tuple[int, dict]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
+    status, _, body = answer_of(port, path)
+    return status, json.loads(body)
 
 
 @pytest.fixture(scope="module")
