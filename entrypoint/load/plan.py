@@ -1,6 +1,7 @@
 """From settings and targets to the plan that the instrument follows. Pure, but for the files that shape the load."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from entrypoint.load.requests import locustfile_digest
@@ -18,7 +19,14 @@ JOIN_S = 150.0
 _SWITCH_S = 0.5
 
 
-def make_plan(load: Load, targets: tuple[contract.Target, ...], look: int = 1, root: Path = Path()) -> contract.Plan:
+def make_plan(
+    load: Load,
+    targets: tuple[contract.Target, ...],
+    look: int = 1,
+    root: Path = Path(),
+    *,
+    by_itself: bool = False,
+) -> contract.Plan:
     """The plan for one load run; another look at the same load asks other things in another order.
 
     Args:
@@ -26,8 +34,9 @@ def make_plan(load: Load, targets: tuple[contract.Target, ...], look: int = 1, r
         targets: who is.
         look: number of the look.
         root: folder of `loadtest.yml`.
+        by_itself: whether each level of load is held without anything of the one before; see `contract.Step`.
     """
-    steps = steps_of(load)
+    steps = [replace(step, by_itself=by_itself) for step in steps_of(load)]
     users = max(step.users for step in steps)
     return contract.Plan(
         targets=targets,
@@ -66,7 +75,9 @@ def longest_s(plan: contract.Plan) -> float:
 def block_s(plan: contract.Plan, step: contract.Step) -> float:
     """The longest time that a block can take on one target."""
     turns = step.seconds / plan.segment_s if len(plan.targets) > 1 else 0.0
-    return step.seconds + turns * (plan.lead_in_s + _SWITCH_S)
+    ramp = step.users / plan.spawn_rate + plan.spawn_grace_s
+    apart = ramp + plan.warm_up_max_s + plan.drain_s if step.by_itself else 0.0
+    return apart + step.seconds + turns * (plan.lead_in_s + _SWITCH_S)
 
 
 def fingerprint(load: Load, root: Path = Path()) -> str:

@@ -117,12 +117,15 @@ class Step:
         arrival_rate: open load, requests per second; None for closed load.
         count: closed load, how many turns users take in all; the block ends when the last of them is over, and after `seconds`
             at the latest. None where time alone ends it.
+        by_itself: whether nothing of the level before is left in it: it is warmed up anew, every request is waited for before the
+            conductor is asked, and open load that the service falls ever further behind ends early. One target alone.
     """
 
     seconds: float
     users: int
     arrival_rate: float | None = None
     count: int | None = None
+    by_itself: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,7 @@ class Span:
         tickets: how many were issued in it.
         due: open load, how many its schedule had.
         thought_s: closed load, the think time before each of its tickets, in all.
+        overloaded: open load, whether it ended early because requests in flight and response times grew and grew.
     """
 
     segment: int
@@ -192,6 +196,7 @@ class Span:
     tickets: int
     due: int = 0
     thought_s: float = 0.0
+    overloaded: bool = False
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,10 @@ class Fleet(ABC):
         """Whether no turn is open and no due ticket waits for a user. Ask after `sync`."""
         return not any(status.in_flight[target] or status.waiting[target] for status in self._heard.values())
 
+    def open_turns(self, target: int) -> int:
+        """How many turns are open, or due and without a user, as far as was heard."""
+        return sum(status.in_flight[target] + status.waiting[target] for status in self._heard.values())
+
     def exhausted(self, target: int) -> bool:
         """Whether every process has had all tickets of the turn. Ask after `sync`."""
         return all(status.exhausted[target] for status in self._heard.values())

@@ -15,6 +15,7 @@ import gevent
 
 from ml_loadtest.contract import WARM_UP, Plan, Progress, Span, Step, write_whole
 from ml_loadtest.fleet import RECENT_S, Fleet, RunEndedEarly, ServiceFailed
+from ml_loadtest.overload import Overload
 
 # Response times are flat when the medians of the last two stretches of two seconds differ by less than a tenth, each with at
 # least ten requests in it. Coarse on purpose: the warm-up must end on a noisy machine too, and its maximum bounds it anyway.
@@ -56,6 +57,8 @@ class Timeline:
         self._step = plan.step
         self._slowest_p95_s = 0.0
         self._asked_shape = -math.inf
+        self._overload: Overload | None = None
+        self._looked_for_overload = -math.inf
         self._stuck = False
         self.steps: list[Step] = []
         self.spans: list[Span] = []
@@ -70,9 +73,14 @@ class Timeline:
         """
         if self._plan.step.count and self._shape is not None:
             raise RunEndedEarly("the LoadTestShape and `load.count` both say when the load ends; leave one of them out")
+        if self._plan.step.by_itself and self._shape is not None:
+            raise RunEndedEarly(
+                "the LoadTestShape and `mode: capacity` both say how many users are at work; leave one of them out"
+            )
         self._set(self._plan.step)
         self._ramp()
         self._set(self._plan.step)
+        self._overload = self._watch_of(self._plan.step)
         if self._shape is not None:
             self._shape.reset_time()
             self._follow_shape()
@@ -95,7 +103,8 @@ class Timeline:
 
     def _ramp(self) -> None:
         fleet = self._fleet
-        longest = self._plan.users / self._plan.spawn_rate + self._plan.spawn_grace_s
+        each = fleet.spawned / len(self._plan.targets)
+        longest = each / self._plan.spawn_rate + self._plan.spawn_grace_s
         self._hold("starting", longest, lambda: fleet.started + fleet.failed >= fleet.spawned)
         fleet.sync()
         if fleet.started == fleet.spawned:
@@ -129,13 +138,15 @@ class Timeline:
         def flat() -> bool:
             nonlocal looked
             now = self._now()
+            if self._overloaded(target):
+                return True
             if now - began < max(plan.warm_up_min_s, 2 * _STRETCH_S) or now - looked < _LOOK_S:
                 return False
             looked = now
             return self._is_flat(target)
 
         if plan.warm_up_max_s <= plan.warm_up_min_s:
-            self._hold(phase, plan.warm_up_max_s)
+            self._hold(phase, plan.warm_up_max_s, lambda: self._overloaded(target))
             warm = self._is_flat(target)
         else:
             warm = self._hold(phase, plan.warm_up_max_s, flat)
@@ -171,25 +182,52 @@ class Timeline:
             self._ramp()
             self._set(step)
         self.steps.append(step)
-        if len(self._plan.targets) == 1:
-            self._measure(0, step.seconds, counted=step.count is not None)
-            self._segment += 1
-        else:
+        if len(self._plan.targets) > 1:
             self._measure_in_turns(step)
+            return
+        if step.by_itself and self.spans:  # the first level was warmed up when the load began
+            self._overload = self._watch_of(step)
+            self._warm_up(0, alone=True)
+        self._measure(0, step.seconds)
+        if step.by_itself:
+            self._rest(0)
+        self._segment += 1
 
-    def _measure(self, target: int, seconds: float, lead_in_s: float = 0.0, *, counted: bool = False) -> None:
+    def _measure(self, target: int, seconds: float, lead_in_s: float = 0.0) -> None:
         """One span of the current segment; a counted one ends with the last answer."""
-        segment = self._segment
+        segment, counted = self._segment, self._step.count is not None
         self._turn(target, segment, segment, lead_in_s)
         start = self._now() + lead_in_s
         if self._shape is not None:
             self._shape.reset_time()
         self._fleet.do("open", target=target)
         phase, tick_s = f"measuring{self._of(target)}", _SHORT_TICK_S if counted else _TICK_S
-        followed = self._follow_shape if self._shape else None
-        self._hold(phase, seconds + lead_in_s, (lambda: self._answered(target)) if counted else followed, tick_s)
-        self.spans.append(Span(segment, target, len(self.steps) - 1, start, self._now(), 0))
+        self._hold(phase, seconds + lead_in_s, self._end_of_span(target, start), tick_s)
+        overloaded = self._overload is not None and self._overload.seen
+        self.spans.append(Span(segment, target, len(self.steps) - 1, start, self._now(), 0, overloaded=overloaded))
         self._turn(target, WARM_UP, WARM_UP)
+
+    def _end_of_span(self, target: int, start: float) -> Callable[[], bool]:
+        """What ends measured time before its time is over."""
+        if self._step.count is not None:
+            return lambda: self._answered(target)
+        if self._shape is not None:
+            return self._follow_shape
+        return lambda: self._overloaded(target) and self._now() - start >= _LOOK_S
+
+    def _watch_of(self, step: Step) -> Overload | None:
+        """Closed load cannot run away: nobody asks again before he is answered."""
+        return Overload(step.arrival_rate) if step.by_itself and step.arrival_rate else None
+
+    def _overloaded(self, target: int) -> bool:
+        """Whether a level that is held by itself leads nowhere; looked at about once a second."""
+        if self._overload is None:
+            return False
+        if self._now() - self._looked_for_overload >= _LOOK_S:
+            self._looked_for_overload = self._now()
+            times = self._recent(target, _LOOK_S)
+            self._overload.look(self._fleet.open_turns(target), median(times) if times else None)
+        return self._overload.seen
 
     def _measure_in_turns(self, step: Step) -> None:
         """Pairs of spans, one on every target, in balanced random order: a drift of the machine falls on all alike."""
