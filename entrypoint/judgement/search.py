@@ -1,0 +1,124 @@
+"""The highest level of load that still holds: double, then bisect, then ask both ends once more. Pure.
+
+first    hold it; while it holds, double
+failed   halve until one holds, then bisect between the highest that held and the lowest that did not
+close    hold both again: what one hold says may be luck, for a machine has bad seconds
+split    a level that held once and failed once is held a third time
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+# Two levels this close are one answer.
+CLOSE = 1.05
+# A search that goes on for longer is lost in noise.
+MOST_LEVELS = 24
+_LEAST_RATE = 0.1
+
+
+class Held(StrEnum):
+    """What became of one level of load."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    GENERATOR = "generator"
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """Where the capacity lies.
+
+    Attributes:
+        passed: the highest level that held more often than not; 0 if none did.
+        failed: the lowest level that did not; None if none failed.
+        by_generator: whether the search ended because the generator could not drive a level, twice.
+        settled: whether the two are close, and both were asked more than once.
+    """
+
+    passed: float
+    failed: float | None
+    by_generator: bool = False
+    settled: bool = False
+
+
+def bracket(held: Sequence[tuple[float, Held]], *, whole: bool) -> Bracket:
+    """What the levels held so far say.
+
+    Args:
+        held: the levels so far, in order.
+        whole: whether levels are whole numbers, as users are.
+    """
+    balance = _balance(held)
+    failed = min((level for level, points in balance.items() if points < 0), default=None)
+    below = [level for level, points in balance.items() if points > 0 and (failed is None or level < failed)]
+    passed = max(below, default=0.0)
+    settled = (
+        failed is not None
+        and _middle(passed, failed, whole=whole) is None
+        and all(_asked(held, level) > 1 for level in (passed, failed))
+    )
+    return Bracket(passed, failed, _out_of_generator(held) is not None, settled)
+
+
+def next_level(first: float, held: Sequence[tuple[float, Held]], *, whole: bool) -> float | None:
+    """The level to hold next, None when the search is over; see `bracket`.
+
+    Args:
+        first: the level to begin with.
+        held: the levels so far, in order.
+        whole: whether levels are whole numbers.
+    """
+    if not held:
+        return first
+    if _out_of_generator(held) is not None or len(held) >= MOST_LEVELS:
+        return None
+    if held[-1][1] is Held.GENERATOR:
+        return held[-1][0]
+    split = next((level for level, points in _balance(held).items() if points == 0), None)
+    return _closer(held, whole=whole) if split is None else split
+
+
+def _closer(held: Sequence[tuple[float, Held]], *, whole: bool) -> float | None:
+    """The level that says most, where every level so far has an answer."""
+    found = bracket(held, whole=whole)
+    if found.failed is None:
+        return found.passed * 2
+    if not found.passed:
+        return _below(found.failed, held, whole=whole)
+    unsure = (level for level in (found.passed, found.failed) if _asked(held, level) < 2)
+    middle = _middle(found.passed, found.failed, whole=whole)
+    return next(unsure, None) if middle is None else middle
+
+
+def _balance(held: Sequence[tuple[float, Held]]) -> dict[float, int]:
+    """How much more often each level held than it did not."""
+    points: dict[float, int] = {}
+    for level, how in held:
+        if how is not Held.GENERATOR:
+            points[level] = points.get(level, 0) + (1 if how is Held.PASSED else -1)
+    return points
+
+
+def _asked(held: Sequence[tuple[float, Held]], level: float) -> int:
+    return sum(one == level and how is not Held.GENERATOR for one, how in held)
+
+
+def _out_of_generator(held: Sequence[tuple[float, Held]]) -> float | None:
+    """The level that the generator could not drive twice."""
+    over = [level for level, how in held if how is Held.GENERATOR]
+    return next((level for level in over if over.count(level) > 1), None)
+
+
+def _below(failed: float, held: Sequence[tuple[float, Held]], *, whole: bool) -> float | None:
+    if failed > (1 if whole else _LEAST_RATE):
+        return float(failed // 2) if whole else failed / 2
+    return failed if _asked(held, failed) < 2 else None
+
+
+def _middle(passed: float, failed: float, *, whole: bool) -> float | None:
+    """A level between the two, None where they are close."""
+    if failed <= passed * CLOSE or (whole and failed - passed <= 1):
+        return None
+    middle = (passed + failed) / 2
+    return float(round(middle)) if whole else round(middle, 3)

@@ -1,0 +1,111 @@
+"""The search for the highest level that holds, against services whose capacity is known."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entrypoint.judgement.search import CLOSE, MOST_LEVELS, Bracket, Held, bracket, next_level
+
+
+def search(first, holds, *, whole=True):
+    """The levels that a search holds, given what becomes of each."""
+    held = []
+    while (level := next_level(first, held, whole=whole)) is not None:
+        held.append((level, holds(level)))
+        assert len(held) <= MOST_LEVELS
+    return held
+
+
+def levels(first, holds, *, whole=True):
+    return [level for level, _ in search(first, holds, whole=whole)]
+
+
+def up_to(capacity):
+    return lambda level: Held.PASSED if level <= capacity else Held.FAILED
+
+
+def once(level, how, otherwise):
+    """What one level does the first time it is held, and what all others do."""
+    left = [how]
+    return lambda asked: left.pop() if asked == level and left else otherwise(asked)
+
+
+@given(st.integers(1, 5000), st.integers(1, 200))
+def test_users_are_found_within_a_twentieth_or_one(capacity, first):
+    found = bracket(search(first, up_to(capacity)), whole=True)
+    assert found.passed <= capacity < found.failed
+    assert found.failed - found.passed <= max(1, found.passed * (CLOSE - 1) + 1e-9)
+    assert found.settled
+
+
+@given(st.floats(1, 5000), st.floats(0.05, 20))
+def test_rates_are_found_within_a_twentieth(capacity, factor):
+    found = bracket(search(capacity * factor, up_to(capacity), whole=False), whole=False)
+    assert found.passed <= capacity < found.failed
+    assert found.failed <= found.passed * CLOSE + 1e-3
+    assert found.settled
+
+
+def test_it_doubles_then_bisects_and_asks_both_ends_again():
+    assert levels(10, up_to(45)) == [10, 20, 40, 80, 60, 50, 45, 48, 46, 45, 46]
+
+
+def test_a_level_that_held_once_by_luck_is_no_capacity():
+    found = bracket(search(10, once(48, Held.PASSED, up_to(45))), whole=True)
+    assert (found.passed, found.failed) == (45, 46)
+
+
+def test_a_level_that_failed_once_by_bad_luck_hides_no_capacity():
+    """The machine stood still at the very first level; without asking again, a tenth of the capacity would be the answer."""
+    found = bracket(search(10, once(10, Held.FAILED, up_to(45))), whole=True)
+    assert found.passed <= 45 < found.failed
+    assert found.passed >= 43
+    assert found.settled
+
+
+def test_a_level_that_is_split_is_held_a_third_time():
+    assert next_level(4, [(4, Held.PASSED), (4, Held.FAILED)], whole=True) == 4
+
+
+def test_a_service_that_holds_nothing_has_none():
+    held = search(8, up_to(0))
+    assert bracket(held, whole=True) == Bracket(0.0, 1)
+    assert [level for level, _ in held] == [8, 4, 2, 1, 1]
+    assert not bracket(search(8, up_to(0), whole=False), whole=False).passed
+
+
+def test_the_generator_s_end_is_the_search_s_end_when_it_comes_twice():
+    held = search(10, lambda level: Held.GENERATOR if level >= 80 else Held.PASSED)
+    assert bracket(held, whole=True) == Bracket(40, None, by_generator=True)
+    assert [level for level, _ in held] == [10, 20, 40, 80, 80]
+
+
+def test_one_bad_second_of_the_generator_ends_no_search():
+    found = bracket(search(10, once(20, Held.GENERATOR, up_to(45))), whole=True)
+    assert (found.passed, found.failed, found.by_generator) == (45, 46, False)
+
+
+def test_a_search_that_was_cut_short_is_not_settled():
+    held = [(10.0, Held.PASSED), (20.0, Held.FAILED)]
+    assert bracket(held, whole=True) == Bracket(10, 20, settled=False)
+    assert not bracket([(45.0, Held.PASSED), (46.0, Held.FAILED)], whole=True).settled
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_noise_never_makes_it_go_on_for_ever(whole):
+    chance = random.Random(7)
+    for _ in range(200):
+        search(16, lambda level: Held.PASSED if chance.random() < 40 / (level + 40) else Held.FAILED, whole=whole)
+
+
+def test_near_a_soft_edge_searches_agree_within_a_tenth():
+    """Whether a level holds is chance between 95 and 105 % of the capacity; 400 searches."""
+    chance = random.Random(11)
+
+    def holds(level):
+        return Held.PASSED if chance.uniform(0.95, 1.05) * 100 > level else Held.FAILED
+
+    answers = [bracket(search(12, holds, whole=False), whole=False).passed for _ in range(400)]
+    assert all(90 <= answer <= 110 for answer in answers)
