@@ -1,5 +1,6 @@
 """One generation: the services up, one load over all of them, everything down again."""
 
+import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -7,23 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.console import Console
+from entrypoint.deciding import decider
 from entrypoint.errors import LoadTestError
+from entrypoint.judgement.capacity import breaking_hold, with_capacity
 from entrypoint.known import Known, add, timed
 from entrypoint.load import locust, plan
 from entrypoint.load.interpreter import locust_python
-from entrypoint.load.measure import Block, Decide, Recording, in_turn, measure
+from entrypoint.load.measure import Recording, measure
 from entrypoint.load.requests import write_locustfile
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.model import Measurement
 from entrypoint.measurement.samples import read_health
-from entrypoint.measurement.service import figures_of_start, figures_of_use
-from entrypoint.measurement.validity import check_generator, inside
+from entrypoint.measurement.service import figures_of_start, figures_of_use, ran_out
+from entrypoint.measurement.validity import cores_of_generator
 from entrypoint.report.result import ServiceLog, Usage
 from entrypoint.service import Fault, Place, Target, cost, logs, resources, running
 from entrypoint.service.process_tree import MARK
 from entrypoint.service.url import shown
 from entrypoint.settings import model
-from entrypoint.settings.model import Load
+from entrypoint.settings.model import Load, Mode
 from entrypoint.settings.plausible import is_loopback
 from entrypoint.settings.reading import Settings
 from locustfiles.ml_loadtest import contract
@@ -66,7 +69,7 @@ class Generation:
     Attributes:
         faults: what happened to each party.
         facts: what identifies the candidate.
-        spent: what each party's services used in the measured window.
+        places: of each party, with what its services used.
         starts: what each party took to start, by metric; nothing where it was running already.
     """
 
@@ -74,7 +77,7 @@ class Generation:
     closing: contract.Closing
     faults: dict[str, tuple[Fault, ...]]
     facts: dict[str, str]
-    spent: dict[str, dict[str, cost.Spent]]
+    places: dict[str, Place]
     starts: dict[str, dict[str, float]]
     usage: tuple[Usage, ...]
     logs: tuple[ServiceLog, ...]
@@ -83,6 +86,11 @@ class Generation:
     def folder(self) -> Path:
         """Where its samples are."""
         return self.recording.exchange
+
+    def spent(self, party: str, begin_s: float, end_s: float) -> dict[str, cost.Spent]:
+        """What each of a party's services used, in seconds since the first measured moment."""
+        origin = self.closing.origin_unix_s + self.closing.spans[0].start_s
+        return cost.spent(self.places[party].logs / resources.RESOURCES, origin + begin_s, origin + end_s)
 
 
 def live(known: Known, parties: Sequence[Party], console: Console, look: int = 1) -> Generation:
@@ -118,7 +126,7 @@ def live(known: Known, parties: Sequence[Party], console: Console, look: int = 1
         closing=closing,
         faults=faults,
         facts=facts,
-        spent=_spent(places, closing),
+        places=places,
         starts={name: _of_start(target) for name, target in up.items()},
         usage=_usage(places, closing),
         logs=_logs(places),
@@ -166,14 +174,6 @@ def _usage(places: dict[str, Place], closing: contract.Closing) -> tuple[Usage, 
     )
 
 
-def _spent(places: dict[str, Place], closing: contract.Closing) -> dict[str, dict[str, cost.Spent]]:
-    """From the first measured moment to the last; while another target has its turn, a service uses next to nothing."""
-    if not closing.spans:
-        return {}
-    begin, end = (closing.origin_unix_s + at for at in (closing.spans[0].start_s, closing.spans[-1].end_s))
-    return {name: cost.spent(place.logs / resources.RESOURCES, begin, end) for name, place in places.items()}
-
-
 def _of_start(target: Target) -> dict[str, float]:
     if target.readiness is None:
         return {}
@@ -191,29 +191,54 @@ def _logs(places: dict[str, Place]) -> tuple[ServiceLog, ...]:
 
 def measured(known: Known, generation: Generation, target: int = 0) -> Measurement:
     """The measurement of one of the targets; 0 is the candidate."""
+    config = known.settings.config
+    searching = config.mode is Mode.CAPACITY
     with timed(known.timing, "analysis"):
         found = measure_recording(
             generation.folder,
             generation.recording.plan,
             generation.closing,
             plan_key=known.fingerprint.plan,
-            plan_text=plan.describe(known.settings.config.load),
-            limits=known.settings.config.validity,
+            plan_text=plan.describe(config.load, searching=searching),
+            limits=config.validity,
             target=target,
         )
+        if searching:
+            rate = config.compare.false_alarm_rate
+            found = with_capacity(found, config.thresholds, rate, config.wanted_rate)
     party = generation.recording.plan.targets[target].name
-    requests = sum(endpoint.requests - endpoint.failures for endpoint in found.endpoints.values())
+    service = {**found.service, **_use(generation, party, found), **generation.starts.get(party, {})}
+    return _with_limit(generation, party, found.model_copy(update={"service": service}))
+
+
+def _use(generation: Generation, party: str, found: Measurement) -> dict[str, float]:
+    """What the services used, while another target had its turn next to nothing."""
     spans = generation.closing.spans
-    seconds = spans[-1].end_s - spans[0].start_s if spans else 0.0
-    used = figures_of_use(generation.spent.get(party, {}).values(), requests, seconds)
-    return found.model_copy(update={"service": {**found.service, **used, **generation.starts.get(party, {})}})
+    if not spans:
+        return {}
+    begin, end = found.counted if found.capacity else (0.0, spans[-1].end_s - spans[0].start_s)
+    requests = sum(endpoint.requests - endpoint.failures for endpoint in found.endpoints.values())
+    return figures_of_use(generation.spent(party, begin, end).values(), requests, end - begin)
+
+
+def _with_limit(generation: Generation, party: str, found: Measurement) -> Measurement:
+    """After a search, what the service had no more of when it broke a limit."""
+    broke = breaking_hold(found)
+    if found.capacity is None or broke is None:
+        return found
+    origin = found.stages[0].start_s
+    used = generation.spent(party, broke.start_s - origin, broke.end_s - origin)
+    generator = cores_of_generator(read_health(generation.folder), broke.start_s, broke.end_s)
+    said = ran_out(used, broke.end_s - broke.start_s, len(os.sched_getaffinity(0)), generator)
+    return found.model_copy(update={"capacity": found.capacity.model_copy(update={"ran_out": said})})
 
 
 def _measure(
     known: Known, targets: Sequence[contract.Target], python: Path, console: Console, place: Place, look: int
 ) -> Recording:
     settings, load_settings = known.settings, known.settings.config.load
-    load_plan = plan.make_plan(load_settings, tuple(targets), look, settings.root)
+    searching = settings.config.mode is Mode.CAPACITY
+    load_plan = plan.make_plan(load_settings, tuple(targets), look, settings.root, by_itself=searching)
     folder = in_look(settings.out / "locust", look)
     launch = locust.Launch(
         python=python,
@@ -228,11 +253,12 @@ def _measure(
         master=load_settings.master_address,
     )
     whom = " and ".join(shown(target.url) for target in targets)
-    console.say(f"loading {whom}: {plan.describe(load_settings)}")
+    console.say(f"loading {whom}: {plan.describe(load_settings, searching=searching)}")
     if load_settings.remote_workers:
         _announce_master(load_settings, console)
+    decide = decider(settings, launch.exchange, console, lambda: known.left_s)
     with timed(known.timing, "load"):
-        return measure(launch, load_plan, _ladder(settings, launch.exchange, console), console.progress)
+        return measure(launch, load_plan, decide, console.progress)
 
 
 def _announce_master(load_settings: Load, console: Console) -> None:
@@ -246,20 +272,6 @@ def _announce_master(load_settings: Load, console: Console) -> None:
             f"anyone who reaches {load_settings.master} can join this run, read it and send it false samples: the channel has "
             "no authentication and no encryption (docs/scaling.md)"
         )
-
-
-def _ladder(settings: Settings, exchange: Path, console: Console) -> Decide:
-    """Each stage after the other, for as long as the generator can drive them."""
-    climb = in_turn(plan.steps_of(settings.config.load))
-
-    def decide(block: Block) -> contract.Step | None:
-        checks = check_generator(inside(read_health(exchange), block.spans), settings.config.validity)
-        failing = [check.text for check in checks if not check.ok]
-        if failing and climb(block):
-            console.say(f"the generator cannot drive more, the stages end here: {' '.join(failing)}")
-        return None if failing else climb(block)
-
-    return decide
 
 
 def of_load(closing: contract.Closing, load_plan: contract.Plan, measurement: Measurement) -> tuple[Fault, ...]:
@@ -284,6 +296,15 @@ def of_load(closing: contract.Closing, load_plan: contract.Plan, measurement: Me
     return (
         Fault(kind="hung", what=f"{closing.unfinished} requests were still unanswered {seconds:g} s after the load."),
     )
+
+
+def of_search(measurement: Measurement) -> tuple[Fault, ...]:
+    """That a search found no level at all that holds every limit."""
+    capacity = measurement.capacity
+    if capacity is None or capacity.passed or capacity.failed is None or not measurement.valid:
+        return ()
+    lowest = min((stage for stage in measurement.stages if stage.broken), key=lambda stage: stage.load)
+    return (Fault(kind="no-capacity", what=f"No level of load held every limit. At {lowest.label}: {lowest.broken}"),)
 
 
 def _no_closing(recording: Recording) -> contract.Closing:

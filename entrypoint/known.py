@@ -32,6 +32,11 @@ class Known:
     timing: dict[str, float] = field(default_factory=dict)
     began: float
 
+    @property
+    def left_s(self) -> float:
+        """How much of the whole run's time is left."""
+        return self.settings.config.policy.timeout_s - (time.monotonic() - self.began)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:

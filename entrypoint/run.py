@@ -15,7 +15,7 @@ from entrypoint.baseline.file import parse_baseline, read_baseline
 from entrypoint.baseline.model import Baseline, Fingerprint
 from entrypoint.console import Console
 from entrypoint.errors import ExitCode, LoadError, LoadTestError, ServiceError, SettingsError
-from entrypoint.generation import CANDIDATE, BaseFailed, Party, live, measured, of_load
+from entrypoint.generation import CANDIDATE, BaseFailed, Party, live, measured, of_load, of_search
 from entrypoint.interruption import Interrupted
 from entrypoint.judgement.committed import Committed
 from entrypoint.judgement.comparison import compare
@@ -29,7 +29,7 @@ from entrypoint.load import plan
 from entrypoint.measurement.model import Measurement
 from entrypoint.report.result import Compared, Environment, Look, Result, Stretch
 from entrypoint.service.base import file_of
-from entrypoint.settings.model import CompareWith
+from entrypoint.settings.model import CompareWith, Config, Mode
 from entrypoint.settings.plausible import refuse_impossible
 from entrypoint.settings.reading import Settings
 from entrypoint.side_by_side import base_of, beside
@@ -90,7 +90,7 @@ def prepare(settings: Settings, startup_s: float = 0.0) -> Known:
     fingerprint = Fingerprint(
         machine=provenance.machine(),
         launcher=launcher(settings),
-        plan=plan.fingerprint(settings.config.load, settings.root),
+        plan=plan.fingerprint(settings.config.load, settings.root, limits_of_search(settings.config)),
         suite=settings.config.suite,
     )
     with_ = settings.config.compare.with_
@@ -123,6 +123,11 @@ def edits_of_baseline(settings: Settings, baseline: Baseline, fingerprint: Finge
     except SettingsError:
         return ""  # a checkout of a single commit, or a damaged file there: the pull request's own is what counts
     return describe_edits(before, baseline, fingerprint, config.thresholds)
+
+
+def limits_of_search(config: Config) -> list[object]:
+    """What a search tells by what holds, as the file writes it; nothing where there is no search."""
+    return [as_written(threshold) for threshold in config.thresholds] if config.mode is Mode.CAPACITY else []
 
 
 def clear(folder: Path) -> None:
@@ -175,7 +180,9 @@ def alone(known: Known, console: Console) -> Measured:
     return Measured(
         measurement=measurement,
         comparison=comparison,
-        faults=generation.faults[CANDIDATE] + of_load(generation.closing, generation.recording.plan, measurement),
+        faults=generation.faults[CANDIDATE]
+        + of_load(generation.closing, generation.recording.plan, measurement)
+        + of_search(measurement),
         facts=generation.facts,
         usage=generation.usage,
         logs=generation.logs,

@@ -137,17 +137,12 @@ def look_again(known: Known, parties: tuple[Party, Party], console: Console) -> 
         left = open_rows(course.comparison, look, most)
         if problem or faults or not left or not course.measurements[-1].valid:
             break
-        if _left_s(known) < time.monotonic() - began:
+        if known.left_s < time.monotonic() - began:
             course.comparison = undecided(course.comparison, "there was no time for another look; raise `timeout`")
             break
         rows = "1 figure is" if len(left) == 1 else f"{len(left)} figures are"
         console.say(f"look {look} of at most {most}: {rows} not decided, so both services are started anew")
     return _all(course, faults, problem)
-
-
-def _left_s(known: Known) -> float:
-    """How much of the whole run's time is left."""
-    return known.settings.config.policy.timeout_s - (time.monotonic() - known.began)
 
 
 def _look(course: _Course, look: int) -> Look:

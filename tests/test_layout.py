@@ -25,7 +25,18 @@ ALLOWED = {
 }
 # What the conductor may import of the instrument.
 OVER_THE_WALL = {"contract", "timer"}
-ANYTHING = {"run", "generation", "side_by_side", "known", "cli", "commands", "console", "__main__", "__init__"}
+ANYTHING = {
+    "run",
+    "generation",
+    "deciding",
+    "side_by_side",
+    "known",
+    "cli",
+    "commands",
+    "console",
+    "__main__",
+    "__init__",
+}
 
 
 def modules(path):

@@ -18,9 +18,15 @@ def as_run(measurement: Measurement, **provenance: Any) -> Run:  # noqa: ANN401 
     return Run(
         **provenance,
         versions=measurement.versions,
-        service=measurement.service,
+        service=_service(measurement),
         endpoints={name: _values(found) for name, found in measurement.endpoints.items()},
     )
+
+
+def _service(measurement: Measurement) -> dict[str, float]:
+    """The service's own figures; a capacity that may well be higher is none to hold others against."""
+    unsure = measurement.capacity.metric if measurement.capacity and not measurement.capacity.settled else ""
+    return {key: value for key, value in measurement.service.items() if key != unsure}
 
 
 def _values(found: EndpointMeasurement) -> EndpointValues:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
+from entrypoint.judgement.bounds import at_least
 from entrypoint.judgement.model import Change, Comparison, Status
 from entrypoint.judgement.reference import Against, Reference
 from entrypoint.judgement.significance import lower_rank, more_than_baseline, more_than_limit, time_to_tell
@@ -97,8 +98,10 @@ def compare(
         against: what the reference is, in a sentence.
     """
     paired = reference is not None and reference.paired
+    # After a search, endpoints were measured at a level that it chose: only what it found can be compared.
+    of_endpoints = None if measurement.capacity else reference
     every = [
-        _Row(endpoint, rule, found, reference)
+        _Row(endpoint, rule, found, reference if endpoint == SERVICE else of_endpoints)
         for endpoint, found in {**measurement.endpoints, SERVICE: _of_service(measurement)}.items()
         for rule in rules_for(endpoint, thresholds, paired=paired)
     ]
@@ -106,14 +109,14 @@ def compare(
     # What the load itself asked is counted, not estimated, and takes no part of the error rate.
     count = sum(row.gated and row.rule.metric.compared for row in rows)
     alpha = false_alarm_rate / max(1, count)
-    changes = [_judge(row, alpha) for row in rows] + _missing(measurement, reference, thresholds)
+    changes = [_judge(row, alpha) for row in rows] + _missing(measurement, of_endpoints, thresholds)
     return Comparison(
-        changes=tuple(changes),
+        changes=at_least(changes, measurement.capacity),
         rows=count,
         alpha=alpha,
         against=against,
         caveats=reference.caveats if reference else (),
-        quantiles={endpoint: reference.quantiles(endpoint) for endpoint in measurement.endpoints} if reference else {},
+        quantiles={name: of_endpoints.quantiles(name) for name in measurement.endpoints} if of_endpoints else {},
         unmatched=tuple(unmatched(thresholds, [*measurement.endpoints, SERVICE])),
     )
 

@@ -4,6 +4,7 @@ first    hold it; while it holds, double
 failed   halve until one holds, then bisect between the highest that held and the lowest that did not
 close    hold both again: what one hold says may be luck, for a machine has bad seconds
 split    a level that held once and failed once is held a third time
+unknown  a level with too few requests says nothing: double, for more load may bring more of them, but not twice in a row
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,12 @@ class Held(StrEnum):
 
     PASSED = "passed"
     FAILED = "failed"
+    UNKNOWN = "unknown"
     GENERATOR = "generator"
+
+
+# What says nothing of the service.
+_SILENT = (Held.UNKNOWN, Held.GENERATOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +79,12 @@ def next_level(first: float, held: Sequence[tuple[float, Held]], *, whole: bool)
         return first
     if _out_of_generator(held) is not None or len(held) >= MOST_LEVELS:
         return None
-    if held[-1][1] is Held.GENERATOR:
-        return held[-1][0]
+    last, how = held[-1]
+    if how is Held.GENERATOR:
+        return last
+    if how is Held.UNKNOWN:
+        hopeless = any(one is not Held.PASSED for _, one in held[:-1] if one is not Held.GENERATOR)
+        return None if hopeless else last * 2
     split = next((level for level, points in _balance(held).items() if points == 0), None)
     return _closer(held, whole=whole) if split is None else split
 
@@ -95,13 +105,13 @@ def _balance(held: Sequence[tuple[float, Held]]) -> dict[float, int]:
     """How much more often each level held than it did not."""
     points: dict[float, int] = {}
     for level, how in held:
-        if how is not Held.GENERATOR:
+        if how not in _SILENT:
             points[level] = points.get(level, 0) + (1 if how is Held.PASSED else -1)
     return points
 
 
 def _asked(held: Sequence[tuple[float, Held]], level: float) -> int:
-    return sum(one == level and how is not Held.GENERATOR for one, how in held)
+    return sum(one == level and how not in _SILENT for one, how in held)
 
 
 def _out_of_generator(held: Sequence[tuple[float, Held]]) -> float | None:

@@ -1,9 +1,16 @@
 """Figures and changes in words; the same words in verdict, report and console."""
 
 import math
+from collections.abc import Callable
 
 from entrypoint.judgement.model import Change, Status
 from entrypoint.measurement.metrics import METRICS, SERVICE
+
+# Units whose figures are not written by significant digits.
+_WRITTEN: dict[str, Callable[[float], str]] = {
+    "%": lambda ratio: f"{ratio * 100:.2f} %",
+    "users": lambda count: f"{count:,.0f} user{'' if count == 1 else 's'}",
+}
 
 
 def figure(value: float | None, unit: str) -> str:
@@ -12,8 +19,8 @@ def figure(value: float | None, unit: str) -> str:
         return "n/a"
     if math.isinf(value):
         return "not met" if value > 0 else "-∞"
-    if unit == "%":
-        return f"{value * 100:.2f} %"
+    if unit in _WRITTEN:
+        return _WRITTEN[unit](value)
     if unit == "ms" and abs(value) >= 10_000:
         return f"{value / 1000:.1f} s"
     if abs(value) >= 1000:

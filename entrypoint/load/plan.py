@@ -1,6 +1,7 @@
 """From settings and targets to the plan that the instrument follows. Pure, but for the files that shape the load."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,19 +81,38 @@ def block_s(plan: contract.Plan, step: contract.Step) -> float:
     return apart + step.seconds + turns * (plan.lead_in_s + _SWITCH_S)
 
 
-def fingerprint(load: Load, root: Path = Path()) -> str:
-    """What two runs must share to be compared: the load, and the files that shape it. Twelve hexadecimal digits."""
+def fingerprint(load: Load, root: Path = Path(), limits: Sequence[object] = ()) -> str:
+    """What two runs must share to be compared: the load, and the files that shape it. Twelve hexadecimal digits.
+
+    Args:
+        load: what is asked.
+        root: folder of `loadtest.yml`.
+        limits: of a search, by which it tells what holds.
+    """
     # A load without a count keeps the fingerprint that it had before there were counts: its baselines stay comparable.
     steps = [
         (step.seconds, step.users, step.arrival_rate, *([step.count] if step.count else [])) for step in steps_of(load)
     ]
     files = [locustfile_digest(load, root), *([contract.digest(load.requirements)] if load.requirements else [])]
-    parts = (steps, load.spawn_rate, load.arrival, load.seed, load.processes, files)
+    searched = [("capacity", *limits)] if limits else []
+    parts = (steps, load.spawn_rate, load.arrival, load.seed, load.processes, files, *searched)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
-def describe(load: Load) -> str:
-    """The load in a few words."""
+def describe(load: Load, *, searching: bool = False) -> str:
+    """The load in a few words.
+
+    Args:
+        load: what is asked.
+        searching: whether it is where a search for the highest begins.
+    """
+    if searching:
+        start = f"{load.users} user{'s' * (load.users > 1)}"
+        if load.arrival_rate is not None:
+            start = f"{load.arrival_rate:g} requests/s ({load.arrival}), {load.users} users at most"
+        return (
+            f"search for the highest load that holds every limit, from {start} on, {load.duration_s:g} s at each level"
+        )
     steps = steps_of(load)
     levels = [step.users if step.arrival_rate is None else step.arrival_rate for step in steps]
     stages = f"{len(steps)} stages of " if len(steps) > 1 else ""

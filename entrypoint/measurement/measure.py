@@ -1,7 +1,7 @@
 """From a recording to a measurement: the window, the metrics of each endpoint, the checks."""
 
 import math
-from itertools import takewhile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from entrypoint.measurement.samples import (
     with_labels,
     writable,
 )
-from entrypoint.measurement.stages import Block, blocks_of, stages_of, worst
+from entrypoint.measurement.stages import Block, blocks_of, due_in, stages_of, worst
 from entrypoint.measurement.validity import check_records, check_requests, check_users, until_end
 from entrypoint.settings.model import Validity
 from locustfiles.ml_loadtest import contract
@@ -68,7 +68,7 @@ def measure_recording(
     health = read_health(folder)
     spans = [span for span in closing.spans if span.target == target]
     blocks = blocks_of(rows, health, plan, closing, target, limits or Validity())
-    used = list(takewhile(lambda block: block.ok, blocks)) or blocks[:1]
+    used = [block for block in blocks if block.ok] or blocks[:1]
     window = _rows_of(used)
     hanging = _hanging(rows, spans)
     of_the_whole = _check_whole(closing, until_end(health, spans), len(recorded), len(window), hanging)
@@ -156,6 +156,20 @@ def measure_endpoint(samples: EndpointSamples) -> EndpointMeasurement:
         few=tuple(samples.sorted_ms.tolist()) if count < METRICS["p95"].minimum else (),
         shares={key: counts for key, counts in shares.items() if counts[1]},
     )
+
+
+def endpoints_of(folder: Path, step: contract.Step, spans: Sequence[contract.Span]) -> dict[str, EndpointMeasurement]:
+    """Every endpoint at one level of a load that is still going on, once each of the level's requests has its answer.
+
+    Args:
+        folder: the exchange folder of the run, of one target.
+        step: the level.
+        spans: its measured time.
+    """
+    samples, names, extras = read_recording(folder)
+    rows = with_labels(samples, extras.get(contract.CORRECT))
+    block = Block(label="", step=step, spans=tuple(spans), rows=due_in(rows, spans), checks=())
+    return {name: measure_endpoint(found) for name, found in _by_endpoint(rows, block, names)}
 
 
 def _rows_of(blocks: list[Block]) -> NDArray[np.intp]:

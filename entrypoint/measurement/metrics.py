@@ -36,7 +36,7 @@ class Metric:
     Attributes:
         key: its name in files and thresholds.
         label: its name for people.
-        unit: `ms`, `1/s`, `MiB`, `KiB` or `%` (a ratio, shown in percent).
+        unit: `ms`, `1/s`, `users`, `MiB`, `KiB` or `%` (a ratio, shown in percent).
         direction: which way is worse.
         compute: the figure from the endpoint's samples, infinite where failures reach it; None for a share, which its counts
             make, and for a figure of the service.
@@ -104,6 +104,7 @@ def _successful_percentile(p: float) -> "Callable[[EndpointSamples], float]":
 
 
 _OUT_OF_REACH = "what the service uses could not be read on this machine"
+_NO_SEARCH = "no capacity was searched for (`mode: capacity`)"
 
 
 # Smallest samples for a percentile: the conservative one-sided 99 % bound of MLPerf's early stopping, about 6.64 / (1 - p).
@@ -232,6 +233,26 @@ _ALL = (
         floor=500.0,
         prior_sd=0.30,
         optional="the service was running already",
+    ),
+    Metric(
+        key="capacity-users",
+        label="capacity",
+        unit="users",
+        direction=Direction.HIGHER_IS_BETTER,
+        gate=True,
+        max_change=0.20,
+        prior_sd=0.10,
+        optional=_NO_SEARCH,
+    ),
+    Metric(
+        key="capacity-rate",
+        label="capacity",
+        unit="1/s",
+        direction=Direction.HIGHER_IS_BETTER,
+        gate=True,
+        max_change=0.20,
+        prior_sd=0.10,
+        optional=_NO_SEARCH,
     ),
     Metric(
         key="cpu-per-request",

@@ -80,8 +80,11 @@ class Stage(Value):
         p50_ms, p95_ms: of all its requests, failures infinite; None without requests.
         recovery_s: after a fall of the load, how long response times stayed above what they were before at such a load;
             infinite if they still did at the end, None where nothing fell.
-        ok: whether the generator could drive it. A stage that it could not, and all after it, have no rows.
+        overloaded: whether it ended early, since requests in flight and response times grew and grew.
+        ok: whether the generator could drive it. A stage that it could not has no rows.
         text: why not.
+        broken: of a search, the limit that it broke, in a sentence; "" if it broke none.
+        undecided: of a search, why it cannot be told whether it held, in a sentence.
     """
 
     label: str
@@ -94,8 +97,40 @@ class Stage(Value):
     p50_ms: float | None
     p95_ms: float | None
     recovery_s: float | None = None
+    overloaded: bool = False
     ok: bool = True
     text: str = ""
+    broken: str = ""
+    undecided: str = ""
+
+
+class Capacity(Value):
+    """What a search for the highest load that holds every limit found.
+
+    Attributes:
+        metric: `capacity-users` or `capacity-rate`, and so what the levels are of.
+        passed: the highest level that held; 0 if none did.
+        failed: the lowest level that did not; None if none was found.
+        settled: whether the two are close and both were held more than once. Else the capacity is `passed` at least.
+        by_generator: whether it was the generator that could not go on.
+        rate: requests per second that did not fail, at the highest level that held.
+        knee: the level at which rate by p50 is highest; None of fewer than three levels.
+        wanted_rate: requests per second for which the report says how many such services are needed.
+        ran_out: what the service had no more of at the lowest level that did not hold, in a sentence; "" where it is not known.
+        begin_s, end_s: the hold that the figures of this run are of, in seconds since the first measured moment.
+    """
+
+    metric: str
+    passed: float
+    failed: float | None
+    settled: bool
+    by_generator: bool = False
+    rate: float = 0.0
+    knee: float | None = None
+    wanted_rate: float | None = None
+    ran_out: str = ""
+    begin_s: float
+    end_s: float
 
 
 class Attached(Value):
@@ -161,6 +196,8 @@ class Measurement(Value):
         paired: where several targets took turns.
         law: waiting and thinking against the turns that were counted; None in open load and where levels or targets took turns.
         attached: what the locustfile attached to requests, by name.
+        capacity: what a search found; all other figures are then those of the highest level that held, and of the lowest one held
+            if none did. None where there was no search.
         timeline: for each second of the window, [second, requests, failures, p50, p95]; None without requests. Where targets took
             turns, a line for each turn of this one, with requests and failures a second.
     """
@@ -181,6 +218,7 @@ class Measurement(Value):
     paired: Paired | None = None
     law: Law | None = None
     attached: dict[str, Attached] = {}
+    capacity: Capacity | None = None
     timeline: tuple[tuple[float | None, ...], ...] = ()
     service: dict[str, float] = {}
     versions: dict[str, str] = {}
@@ -189,3 +227,8 @@ class Measurement(Value):
     def valid(self) -> bool:
         """Whether instrument and machine did their part."""
         return all(check.ok for check in self.checks)
+
+    @property
+    def counted(self) -> tuple[float, float]:
+        """What the figures are of, from and to, in seconds since the first measured moment."""
+        return (self.capacity.begin_s, self.capacity.end_s) if self.capacity else (0.0, self.window_s)

@@ -1,6 +1,6 @@
 """The service's own figures: what it took to start, and what it used in the measured window. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 
@@ -31,6 +31,10 @@ class Used(Protocol):
     def network_kib(self) -> float | None:
         """Received and sent."""
         ...
+
+
+# Shares beyond which a limit is what requests wait for.
+_HELD_BACK, _IN_FULL = 0.10, 0.90
 
 
 def figures_of_start(ready_s: float, first_ms: float, usual_ms: float) -> dict[str, float]:
@@ -68,3 +72,29 @@ def figures_of_use(used: Collection[Used], requests: int, seconds: float) -> dic
     if len(network) == len(used):
         found["network-per-request"] = sum(network) / requests
     return found
+
+
+def ran_out(used: Mapping[str, Used], seconds: float, cores: int, generator: float) -> str:
+    """What a service that broke a limit had no more of, in a sentence; "" where nothing is known of it.
+
+    Args:
+        used: what each of its services used in that time.
+        seconds: how long it was.
+        cores: of the machine.
+        generator: cores that the load generator used.
+    """
+    if not used or seconds <= 0:
+        return ""
+    each = {name: one.cpu_s / seconds for name, one in used.items()}
+    together = sum(each.values())
+    held_back = {name: (one.throttled_s or 0.0) / seconds for name, one in used.items()}
+    worst, busiest = max(held_back, key=held_back.__getitem__), max(each, key=each.__getitem__)
+    if held_back[worst] >= _HELD_BACK:
+        share = f"{held_back[worst] * 100:.0f} %"
+        return f"Its own CPU limit held `{worst}` back in {share} of the time, at {each[worst]:.2f} cores."
+    if together + generator >= _IN_FULL * cores:
+        rest = f"the load generator {generator:.2f}"
+        return f"The machine's processors: the services used {together:.2f} and {rest} of {cores} cores."
+    if _IN_FULL <= each[busiest] <= 1 / _IN_FULL:
+        return f"One core: `{busiest}` used {each[busiest]:.2f} of them, which is all that one thread can use."
+    return f"No processor: the services used {together:.2f} of {cores} cores, so requests waited for something else."

@@ -91,15 +91,19 @@ def blocks_of(
         own = tuple(span for span in spans if span.block == number)
         if not own:
             break
-        # Segments are numbered in order, so those of a block are neighbours.
-        segments = rows["segment"]
-        chosen = np.flatnonzero((segments >= own[0].segment) & (segments <= own[-1].segment))
+        chosen = due_in(rows, own)
         checks = (
             *check_generator(inside(health, own), limits),
             *check_arrivals(plan, step, own, rows["late_ms"][chosen], limits),
         )
         blocks.append(Block(label=name, step=step, spans=own, rows=chosen, checks=checks))
     return blocks
+
+
+def due_in(rows: NDArray[np.void], spans: Sequence[contract.Span]) -> NDArray[np.intp]:
+    """Which samples of a target were due in the spans of one block, whose segments are numbered in order."""
+    segments = rows["segment"]
+    return np.flatnonzero((segments >= spans[0].segment) & (segments <= spans[-1].segment))
 
 
 def stages_of(rows: NDArray[np.void], blocks: Sequence[Block]) -> tuple[Stage, ...]:
@@ -143,6 +147,7 @@ def _stage(rows: NDArray[np.void], block: Block) -> Stage:
         rate=samples.ok_rate,
         p50_ms=nearest_rank(samples.sorted_ms, 0.50) if len(rows) else None,
         p95_ms=nearest_rank(samples.sorted_ms, 0.95) if len(rows) else None,
+        overloaded=block.spans[-1].overloaded,
         ok=block.ok,
         text=" ".join(check.text for check in block.checks if not check.ok),
     )

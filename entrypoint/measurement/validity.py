@@ -64,6 +64,12 @@ def until_end(health: NDArray[np.void], spans: Sequence[Span]) -> NDArray[np.voi
     return health[began < spans[-1].end_s]
 
 
+def cores_of_generator(health: NDArray[np.void], begin_s: float, end_s: float) -> float:
+    """Cores that all processes of the generator used together, on average; begin and end in seconds since the load began."""
+    within = health[(health["at_s"] > begin_s) & (health["at_s"] <= end_s)]
+    return sum(float(within["cpu"][within["process"] == one].mean()) for one in np.unique(within["process"]))
+
+
 def check_requests(requests: int, hanging: int, fault: str) -> Check:
     """Whether anything was asked in measured time. Where users waited for an answer all the time, that is the service's doing.
 

@@ -66,7 +66,7 @@ def make_pictures(result: Result, places: dict[str, int], neutral: Neutral, most
         _by_percentile(name, measurement.endpoints[name], result.baseline_quantiles.get(name, {}), neutral)
         for name in first
     ]
-    drawn.append(_over_time(measurement))
+    drawn.append(_by_level(measurement) if measurement.capacity else _over_time(measurement))
     return tuple(picture for picture in drawn if picture)
 
 
@@ -87,6 +87,34 @@ def _by_percentile(name: str, found: EndpointMeasurement, before: dict[str, floa
         rows=(*rows, ("now", *map(_ms, now))),
         note="Bars: baseline. Line: now." if before else "Bars: now.",
     )
+
+
+def _by_level(measurement: Measurement) -> Picture | None:
+    """The levels of a search, of each its last hold; what was ended early is off every scale."""
+    last = {stage.load: stage for stage in measurement.stages if stage.ok and not stage.overloaded}
+    held = [last[load] for load in sorted(last)]
+    # The levels next to the capacity are many; of more than there is room for, the highest are the ones that tell.
+    shown = [stage for stage in held if _finite(stage.p50_ms) and _finite(stage.p95_ms)][-_MOST_PLACES:]
+    if len(shown) < _FEWEST:
+        return None
+    loads = [f"{stage.load:.6g}" for stage in shown]
+    lines = [("line", [stage.p50_ms or 0.0 for stage in shown]), ("line", [stage.p95_ms or 0.0 for stage in shown])]
+    axis = "users" if measurement.model == "closed" else "requests a second"
+    return Picture(
+        title="Response times of all endpoints by level of load",
+        code=_chart("ms", loads, lines, axis=axis),
+        head=(axis, *loads),
+        rows=(
+            ("answered", *(tight(figure(stage.rate, "1/s")) for stage in shown)),
+            ("p50", *(_ms(stage.p50_ms) for stage in shown)),
+            ("p95", *(_ms(stage.p95_ms) for stage in shown)),
+        ),
+        note="Lower line: p50. Upper line: p95. Levels stand side by side, whatever lies between them.",
+    )
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _over_time(measurement: Measurement) -> Picture | None:

@@ -5,8 +5,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from entrypoint.judgement.capacity import replicas
 from entrypoint.judgement.wording import figure, percent
-from entrypoint.measurement.model import Attached, Law, Measurement
+from entrypoint.measurement.metrics import METRICS
+from entrypoint.measurement.model import Attached, Capacity, Law, Measurement, Stage
+from entrypoint.report.cells import Cell, make_cell
 from entrypoint.report.neutral import Neutral, tight
 from entrypoint.report.result import Result, Usage
 
@@ -14,6 +17,8 @@ from entrypoint.report.result import Result, Usage
 _CONSISTENT = 0.10
 # Fewer requests may ask the same by chance.
 _ENOUGH_ASKED = 100
+# So much of its capacity a service is used: beyond that, response times climb with every request more.
+_USE = 0.70
 _HEX = re.compile(r"[0-9a-f]{7,64}")
 
 
@@ -78,7 +83,8 @@ class Level:
     Attributes:
         level: the load in words.
         recovery: how long response times stayed high after the load had fallen; "" where it had not.
-        note: why the stage has no rows, "" if it has.
+        note: why the stage has no rows; of a search, whether the level held, and the limit that it broke.
+        values: load, rate, p50 and p95 as numbers, for drawing.
     """
 
     level: str
@@ -89,10 +95,14 @@ class Level:
     p95: str
     recovery: str
     note: str
+    values: tuple[Cell, ...]
 
 
 def levels(measurement: Measurement | None, neutral: Neutral) -> list[Level]:
-    """The stages of a run that had several, in order."""
+    """The stages of a run that had several, in order; the levels of a search from the lowest to the highest."""
+    stages = list(measurement.stages) if measurement else []
+    if measurement and measurement.capacity:
+        stages.sort(key=lambda stage: stage.load)
     return [
         Level(
             level=neutral.cell_prose(stage.label),
@@ -102,10 +112,24 @@ def levels(measurement: Measurement | None, neutral: Neutral) -> list[Level]:
             p50=figure(stage.p50_ms, "ms"),
             p95=figure(stage.p95_ms, "ms"),
             recovery=_recovery(stage.recovery_s),
-            note="" if stage.ok else neutral.cell_prose(f"not counted: {stage.text}"),
+            note=neutral.cell_prose(_note(stage, searched=bool(measurement and measurement.capacity))),
+            values=tuple(
+                make_cell(value, unit)
+                for value, unit in ((stage.load, ""), (stage.rate, "1/s"), (stage.p50_ms, "ms"), (stage.p95_ms, "ms"))
+            ),
         )
-        for stage in (measurement.stages if measurement else ())
+        for stage in stages
     ]
+
+
+def _note(stage: Stage, *, searched: bool) -> str:
+    if not stage.ok:
+        return f"not counted: {stage.text}"
+    if not searched:
+        return ""
+    if stage.undecided:
+        return f"not known: {stage.undecided}"
+    return f"did not hold: {stage.broken}" if stage.broken else "held"
 
 
 def _recovery(seconds: float | None) -> str:
@@ -126,15 +150,48 @@ def facts(result: Result, neutral: Neutral) -> Iterable[Part]:
         requests = sum(found.requests for found in measurement.endpoints.values())
         failures = sum(found.failures for found in measurement.endpoints.values())
         failed = f"{failures:,} failed" if failures else "none failed"
-        counted = (
-            f"{requests:,} {'request' if requests == 1 else 'requests'} in {measurement.window_s:,.1f} s, {failed}"
-        )
+        level = _level_shown(measurement)
+        counted = f"{requests:,} {'request' if requests == 1 else 'requests'} in {measurement.window_s:,.1f} s{level}, {failed}"
         yield Part(label="Load", text=neutral.prose(measurement.plan_text))
         yield Part(label="Measured", text=neutral.prose(counted))
+    if measurement and measurement.capacity:
+        yield Part(label="Capacity", text=neutral.prose(capacity_in_words(measurement.capacity)))
     for name, found in measurement.attached.items() if measurement else ():
         yield Part(label="Attached", text=neutral.prose(f"{name}: {_attached(found)}"))
     if measurement and measurement.law and math.isfinite(measurement.law.expected_per_s):
         yield Part(label="Closed-loop law", text=neutral.prose(_law(measurement.law)))
+
+
+def _level_shown(measurement: Measurement) -> str:
+    """Of a search, the level that the figures are of."""
+    capacity = measurement.capacity
+    return f" at {figure(capacity.passed, METRICS[capacity.metric].unit)}" if capacity and capacity.passed else ""
+
+
+def capacity_in_words(capacity: Capacity) -> str:
+    """Where the capacity lies, what ended it, and how many such services a rate would take."""
+    unit = METRICS[capacity.metric].unit
+    passed, failed = figure(capacity.passed, unit), figure(capacity.failed, unit)
+    if not capacity.passed:
+        lowest = "no level had enough requests to tell" if capacity.failed is None else f"{failed} did not hold"
+        return f"none was found: {lowest}. {capacity.ran_out}".strip()
+    rate = f" with {figure(capacity.rate, '1/s')} answered" if capacity.metric == "capacity-users" else ""
+    said = [f"{passed} held every limit{rate}, {failed} did not."]
+    if capacity.by_generator:
+        said = [f"at least {passed}{rate}; it is limited by the load generator, which could not drive more."]
+    elif not capacity.settled:
+        below = f", and {failed} did not hold" if capacity.failed is not None else ""
+        said = [f"at least {passed}{rate}{below}; the search did not come to its end."]
+    if capacity.ran_out:
+        said.append(f"What ran out: {capacity.ran_out}")
+    if capacity.knee is not None:
+        said.append(f"Answers for each millisecond of waiting were most at {figure(capacity.knee, unit)} (the knee).")
+    if capacity.wanted_rate:
+        many = replicas(capacity, _USE)
+        like = "1 service like this one" if many == 1 else f"{many} services like this one"
+        share = f"{_USE * 100:.0f} %"
+        said.append(f"For {figure(capacity.wanted_rate, '1/s')}: {like}, used to {share} of what it held.")
+    return " ".join(said)
 
 
 def _attached(found: Attached) -> str:
@@ -162,7 +219,8 @@ def _law(law: Law) -> str:
 def caveats(result: Result) -> list[str]:
     """What weakens the comparison."""
     said = list(result.compared.caveats[:8])
-    stages = result.measurement.stages if result.measurement else ()
+    measurement = result.measurement
+    stages = measurement.stages if measurement and not measurement.capacity else ()
     if ended := next((stage for stage in stages if not stage.ok), None):
         said.append(f"The stages end before {ended.label}, which the load generator could not drive: {ended.text}")
     if result.measurement and result.measurement.endpoints and not result.measurement.warm:
@@ -216,15 +274,17 @@ def costs(result: Result, neutral: Neutral) -> list[Cost]:
     if result.measurement is None:
         return []
     requests = sum(found.requests for found in result.measurement.endpoints.values())
-    return [_cost(usage, result.measurement.window_s, requests, neutral) for usage in result.usage if usage.samples]
+    window = result.measurement.counted
+    return [_cost(usage, window, requests, neutral) for usage in result.usage if usage.samples]
 
 
-def _cost(usage: Usage, window_s: float, requests: int, neutral: Neutral) -> Cost:
-    inside = [sample for sample in usage.samples if 0 <= sample[0] <= window_s]
+def _cost(usage: Usage, window: tuple[float, float], requests: int, neutral: Neutral) -> Cost:
+    begin, end = window
+    inside = [sample for sample in usage.samples if begin <= sample[0] <= end]
     cpu = [cores for _, cores, _ in inside if cores is not None and math.isfinite(cores)]
     memory = [mib for _, _, mib in inside if mib is not None and math.isfinite(mib)]
     mean = sum(cpu) / len(cpu) if cpu else None
-    each = 1000 * mean * window_s / requests if mean is not None and requests else None
+    each = 1000 * mean * (end - begin) / requests if mean is not None and requests else None
     target = f" of the {usage.target}" if usage.target else ""
     return Cost(
         service=neutral.cell(f"{usage.service}{target}"),

@@ -54,6 +54,13 @@ Frequency = Annotated[float, Field(ge=0.001, le=100_000, allow_inf_nan=False)]
 Assignments = Annotated[dict[str, str | int | float], BeforeValidator(_split_assignments)]
 
 
+class Mode(StrEnum):
+    """What a run is for."""
+
+    GATE = "gate"
+    CAPACITY = "capacity"
+
+
 class Build(StrEnum):
     """Whether compose builds images."""
 
@@ -388,6 +395,7 @@ PARSERS: dict[str, Callable[[object], float]] = {
     "ms": parse_milliseconds_with_unit,
     "%": parse_percent,
     "1/s": parse_number,
+    "users": parse_number,
     "MiB": partial(parse_size, unit="MiB"),
     "KiB": partial(parse_size, unit="KiB"),
 }
@@ -522,6 +530,15 @@ class Config(Section):
     """A whole `loadtest.yml`."""
 
     suite: str = Field("", max_length=100, description="Name of this load test, where a repository has several")
+    mode: Mode = Field(
+        Mode.GATE,
+        description="`gate` (one load is measured and judged) or `capacity` (the highest load that holds every limit is searched "
+        "for, from `users` or `arrival-rate` on, each level for `duration`)",
+    )
+    wanted_rate: Frequency | None = Field(
+        None,
+        description="`mode: capacity`: requests per second for which the report says how many such services are needed",
+    )
     service: Service
     load: Load
     compare: Compare = Field(default_factory=Compare)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from entrypoint.errors import SettingsError
 from entrypoint.measurement.metrics import METRICS, SERVICE
-from entrypoint.settings.model import CompareWith, Config, Load, Service
+from entrypoint.settings.model import CompareWith, Config, Load, Mode, Service
 from entrypoint.settings.quantities import show_duration
 
 
@@ -17,7 +17,8 @@ def refuse_impossible(config: Config) -> None:
     Raises:
         SettingsError: with every reason.
     """
-    if mistakes := _useless_files(config) + _impossible(config) + _unreachable(config) + _not_beside(config):
+    mistakes = _useless_files(config) + _impossible(config) + _unreachable(config) + _not_beside(config)
+    if mistakes := mistakes + _no_search(config):
         raise SettingsError("This plan cannot be carried out:\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
 
 
@@ -110,6 +111,29 @@ def _not_beside(config: Config) -> list[str]:
         )
     if config.load.remote_workers:
         mistakes.append(f"{said}`remote-workers` are on others. Use `workers`.")
+    return mistakes
+
+
+def _no_search(config: Config) -> list[str]:
+    """Plans by which no capacity can be searched for, and what only a search knows."""
+    if config.mode is not Mode.CAPACITY:
+        only = "`wanted-rate` says nothing without a search for the capacity. Give `mode: capacity`, or leave it out."
+        return [only] if config.wanted_rate else []
+    said, load = "`mode` is `capacity`, a search for the highest load that holds every limit; ", config.load
+    mistakes = []
+    if config.compare.with_ is CompareWith.BASE:
+        mistakes.append(f"{said}side by side it is not made. Compare with `committed` or with `none`.")
+    if load.stages or load.count:
+        mistakes.append(
+            f"{said}it chooses its levels itself, from `users` or `arrival-rate` on. Leave out `stages` and `count`."
+        )
+    times = [
+        said for threshold in config.thresholds for key, said in threshold.metrics.items() if METRICS[key].quantile
+    ]
+    if not any(limit.max is not None for limit in times):
+        mistakes.append(
+            f"{said}no response time has a limit. Give one under `thresholds`, such as `p95: {{max: 250ms}}`."
+        )
     return mistakes
 
 

@@ -41,6 +41,7 @@ _WRITTEN: dict[str, list[dict[str, Any]]] = {
     "MiB": [{"type": "string", "pattern": r"^\d+(\.\d+)?\s*(KiB|MiB|GiB)$"}],
     "KiB": [{"type": "string", "pattern": r"^\d+(\.\d+)?\s*(KiB|MiB|GiB)$"}],
     "1/s": [{"type": "number", "minimum": 0}],
+    "users": [{"type": "number", "minimum": 0}],
 }
 
 

@@ -93,6 +93,19 @@ def test_a_search_that_was_cut_short_is_not_settled():
     assert not bracket([(45.0, Held.PASSED), (46.0, Held.FAILED)], whole=True).settled
 
 
+def test_a_level_with_too_few_requests_is_doubled_once_and_then_given_up():
+    """A slow service answers no more of them at a higher level; a fast one that was asked too little does."""
+    assert search(2, lambda _: Held.UNKNOWN) == [(2, Held.UNKNOWN), (4, Held.UNKNOWN)]
+    found = bracket(search(2, once(2, Held.UNKNOWN, up_to(45))), whole=True)
+    assert (found.passed, found.failed, found.settled) == (44, 46, True)
+
+
+def test_nothing_known_between_two_ends_leaves_the_search_unsettled():
+    held = search(10, lambda level: Held.UNKNOWN if 40 < level < 80 else up_to(45)(level))
+    assert held[-1] == (60, Held.UNKNOWN)
+    assert bracket(held, whole=True) == Bracket(40, 80)
+
+
 @pytest.mark.parametrize("whole", [True, False])
 def test_noise_never_makes_it_go_on_for_ever(whole):
     chance = random.Random(7)

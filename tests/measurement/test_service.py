@@ -2,7 +2,7 @@
 
 import pytest
 
-from entrypoint.measurement.service import figures_of_start, figures_of_use
+from entrypoint.measurement.service import figures_of_start, figures_of_use, ran_out
 from entrypoint.service.cost import Spent
 
 
@@ -31,3 +31,27 @@ def test_what_is_not_known_of_every_service_is_no_figure():
 def test_a_start_is_counted_until_it_is_ready_and_a_fast_first_answer_is_no_penalty():
     assert figures_of_start(2.5, 120.0, 20.0) == {"time-to-ready": 2500.0, "first-answer-penalty": 100.0}
     assert figures_of_start(2.5, 19.0, 20.0)["first-answer-penalty"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("services", "generator", "words"),
+    [
+        (
+            {"ml-1": used(cpu_s=3.0, throttled_s=6.0)},
+            0.2,
+            "Its own CPU limit held `ml-1` back in 60 % of the time, at 0.30",
+        ),
+        (
+            {"a": used(cpu_s=9.0, throttled_s=0.0), "b": used(cpu_s=6.0, throttled_s=None)},
+            0.4,
+            "used 1.50 and the load",
+        ),
+        ({"api": used(cpu_s=9.8, throttled_s=0.0)}, 0.2, "One core: `api` used 0.98"),
+        ({"api": used(cpu_s=2.0, throttled_s=0.5)}, 0.2, "No processor: the services used 0.20 of 2 cores"),
+        ({}, 0.2, ""),
+    ],
+)
+def test_what_ran_out_is_what_there_was_no_more_of(services, generator, words):
+    said = ran_out(services, 10.0, 2, generator)
+    assert words in said
+    assert bool(words) == bool(said)

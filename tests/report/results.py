@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from entrypoint.judgement.model import Change, Outcome, Reason, Status
 from entrypoint.judgement.wording import sentence
 from entrypoint.measurement.metrics import METRICS
-from entrypoint.measurement.model import Check, EndpointMeasurement, FailureKind, Measurement
+from entrypoint.measurement.model import Capacity, Check, EndpointMeasurement, FailureKind, Measurement, Stage
 from entrypoint.report.result import Compared, Environment, Look, Result, ServiceLog, Usage
 
 AGAINST = "8 runs on 6 occasions, the newest of commit 1f0c2aa of 2026-11-18 (3 days ago)"
@@ -372,7 +372,62 @@ def matrix() -> Result:
     )
 
 
+# (requests a second, answered, p50, p95, why it did not hold) in the order of the search.
+LEVELS = (
+    (40.0, 40.2, 5.1, 9.8, ""),
+    (80.0, 79.4, 5.3, 11.2, ""),
+    (160.0, 158.8, 7.9, 31.0, ""),
+    (320.0, 171.0, 4210.0, 7930.0, "p95 of GET /fish k=1 is 7,871 ms, over the limit of 250 ms."),
+    (240.0, 168.3, 2480.0, 4915.0, "p95 of GET /fish k=1 is 4,870 ms, over the limit of 250 ms."),
+    (200.0, 169.9, 655.0, 1402.0, "p95 of GET /fish k=5 is 1,398 ms, over the limit of 250 ms."),
+    (180.0, 169.4, 182.0, 611.0, "p95 of GET /fish k=1 is 608 ms, over the limit of 250 ms."),
+    (170.0, 168.9, 13.4, 122.0, ""),
+    (175.0, 170.1, 88.0, 371.0, "p95 of GET /fish k=1 is 364 ms, over the limit of 250 ms."),
+    (170.0, 169.2, 12.8, 117.0, ""),
+    (175.0, 170.4, 93.0, 402.0, "p95 of GET /fish k=25 is 398 ms, over the limit of 250 ms."),
+)
+
+
+def capacity() -> Result:
+    """A search for the highest rate, of a service that takes less than it did."""
+    stages = tuple(
+        Stage(
+            label=f"{load:g} requests/s", load=load, start_s=25.0 * number, end_s=25.0 * number + 20, requests=int(20 * load),
+            failures=0, rate=rate, p50_ms=p50, p95_ms=p95, overloaded=load > 220, broken=broken,
+        )
+        for number, (load, rate, p50, p95, broken) in enumerate(LEVELS)
+    )  # fmt: skip
+    found = Capacity(
+        metric="capacity-rate", passed=170.0, failed=175.0, settled=True, rate=169.2, knee=160.0, wanted_rate=500.0,
+        ran_out="Its own CPU limit held `ml-1` back in 71 % of the time, at 0.30 cores.", begin_s=225.0, end_s=245.0,
+    )  # fmt: skip
+    less = change("(service)", "capacity-rate", Status.REGRESSED, 170.0, before=290.0, half=0.15)
+    times = [
+        change("GET /fish k=1", "p50", Status.REPORTED, 12.8),
+        change("GET /fish k=1", "p95", Status.WITHIN_LIMIT, 117.0, limit=250.0),
+        change("GET /fish k=1", "failures", Status.WITHIN_LIMIT, 0.0, note="0 of 680 requests"),
+    ]
+    open_load = measurement({"GET /fish k=1": endpoint(12.8, requests=680)}).model_copy(
+        update={
+            "stages": stages,
+            "capacity": found,
+            "model": "open",
+            "window_s": 20.0,
+            "service": {found.metric: 170.0},
+        }
+    )
+    return result(
+        Outcome.REGRESSION,
+        [less, *times],
+        reasons_of([less], Status.REGRESSED),
+        suite="fish",
+        measurement=open_load,
+        usage=(Usage(target="", service="ml-1", samples=USED),),
+    )
+
+
 CASES = {
+    "capacity": capacity,
     "pass": passed,
     "regression": regression,
     "improvement": improvement,

@@ -16,7 +16,7 @@ from entrypoint.report.result import Result, write_result
 from tests.browser import Behaviour, chromium
 from tests.npm import PackageUnavailableError, packed
 from tests.report.pages import PAGES, failing, side_by_side, slower, ten_minutes
-from tests.report.results import CASES, HOSTILE, hostile, many_endpoints
+from tests.report.results import CASES, HOSTILE, LEVELS, hostile, many_endpoints
 from tests.report.test_hostile import with_course
 
 ALL = {**CASES, **PAGES}
@@ -172,6 +172,18 @@ def test_targets_take_turns_in_the_charts_and_the_services_have_theirs(opened) -
     assert all(same(shown[1], meant[1]) for shown, meant in zip(cpu, page.result["usage"][0]["samples"], strict=True))
     memory = page.drawn("[data-chart=memory]")["Memory"]
     assert [shown[0] for shown in memory if shown[1] is None] == [7]
+
+
+def test_the_levels_of_a_search_are_those_of_the_result_by_what_was_answered(opened) -> None:
+    page = opened(CASES["capacity"]())
+    drawn = page.drawn("[data-chart=levels]")
+    stages = sorted(page.result["measurement"]["stages"], key=lambda stage: stage["rate"])
+    for name, field in (("p50", "p50_ms"), ("p95", "p95_ms")):
+        assert len(drawn[name]) == len(stages)
+        for point, stage in zip(drawn[name], stages, strict=True):
+            assert same(point[0], stage["rate"])
+            assert same(point[1], stage[field])
+    assert [row["Level"] for row in page.rows("table-of-levels")] == [f"{load:g}" for load, *_ in sorted(LEVELS)]
 
 
 def test_a_tooltip_says_what_the_table_says(opened) -> None:

@@ -324,10 +324,10 @@ def test_stages_stand_in_both_reports_with_why_they_end() -> None:
 
     page = render_html(result)
     for text in (render_comment(result), render_summary(result)):
-        assert "<summary>Stages</summary>" in text
+        assert "<summary>Levels of load</summary>" in text
         assert "| 100 users (2) | 1,200 | 2 | 240.0/s | 8.25 ms | 41.5 ms | 2 s |  |" in text
         assert "The stages end before 700 users, which the load generator could not drive: In its busiest" in text
-    assert '<h2 id="stages">Stages</h2>' in page
+    assert '<h2 id="levels">Levels of load</h2>' in page
     assert "The stages end before 700 users" in page
     assert re.search(r"not counted: In its busiest 5.s the load generator used 97.% of a core\.", page)
-    assert "Stages" not in render_comment(regression())
+    assert "Levels of load" not in render_comment(regression())

@@ -98,3 +98,31 @@ def test_side_by_side_nothing_of_the_service_as_a_whole_is_compared(tmp_path):
     said = refused(beside({"endpoint": "(service)", "time-to-ready": {"max-increase": "30%"}}))
     assert "time-to-ready of the service as a whole is not compared there" in said
     refuse_impossible(beside({"endpoint": "(service)", "time-to-ready": {"max": "30s"}}))
+
+
+LIMIT = {"endpoint": "*", "p95": {"max": "250ms"}}
+
+
+@pytest.mark.parametrize(
+    ("more", "load", "words"),
+    [
+        ({"thresholds": []}, {}, "no response time has a limit"),
+        ({"thresholds": [{"endpoint": "*", "p95": {"max-increase": "10%"}}]}, {}, "no response time has a limit"),
+        ({"compare": {"with": "base"}}, {}, "side by side it is not made"),
+        ({}, {"stages": "1x2s, 2x2s"}, "it chooses its levels itself"),
+        ({}, {"count": 10}, "it chooses its levels itself"),
+    ],
+)
+def test_a_search_needs_a_limit_and_chooses_its_own_levels(tmp_path, more, load, words):
+    config = plan(tmp_path, **load)
+    whole = {"mode": "capacity", "thresholds": [LIMIT], **more}
+    searching = Config.model_validate({**config.model_dump(by_alias=True, exclude_unset=True), **whole})
+    assert words in refused(searching)
+
+
+def test_a_search_with_a_limit_is_not_refused_and_a_wanted_rate_needs_one(tmp_path):
+    config = plan(tmp_path).model_dump(by_alias=True, exclude_unset=True)
+    refuse_impossible(Config.model_validate({**config, "mode": "capacity", "wanted-rate": 500, "thresholds": [LIMIT]}))
+    assert "`wanted-rate` says nothing without a search" in refused(
+        Config.model_validate({**config, "wanted-rate": 500})
+    )

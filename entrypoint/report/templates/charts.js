@@ -293,8 +293,60 @@
   };
   const small = (name, colour, style, options) => (rows, c) =>
     overTime(rows, c, split(rows, name, c[colour], c, style), { unit: "", short: true, ...options });
+
+  // Response times against what was answered, level by level
+
+  const levels = (rows, c) => {
+    const known = rows.filter((row) => row.value.Successes !== null && row.value.p50 !== null);
+    const sorted = known.slice().sort((a, b) => a.value.Successes - b.value.Successes);
+    const all = finite(sorted.flatMap((row) => [row.value.p50, row.value.p95]));
+    if (sorted.length < 2 || !all.length) return null;
+    const low = Math.min(...all) / 1.15;
+    const high = Math.max(...all) * 1.25;
+    const ticks = logTicks(low, high);
+    const line = (name, colour) => ({
+      name,
+      type: "line",
+      symbol: "circle",
+      symbolSize: 7,
+      color: colour,
+      lineStyle: { width: 2 },
+      emphasis: { disabled: true },
+      data: sorted.map((row) => [row.value.Successes, fit(row.value[name])]),
+    });
+    const shown = frame(c);
+    return {
+      ...shown,
+      grid: { left: 58, right: 26, top: 34, bottom: 26 },
+      xAxis: {
+        type: "value",
+        min: 0,
+        ...axis(c, { label: { formatter: (at) => `${figure(at)}/s` }, axis: {} }),
+        splitLine: { show: false },
+        axisLine: { show: true, onZero: false, lineStyle: { color: c.line } },
+      },
+      yAxis: {
+        type: "log",
+        min: low,
+        max: high,
+        ...axis(c, {
+          label: { customValues: ticks, formatter: (value) => `${figure(value)} ms` },
+          axis: { axisTick: { show: false, customValues: ticks } },
+        }),
+      },
+      tooltip: {
+        ...shown.tooltip,
+        formatter: (found) => {
+          const row = sorted.find((one) => one.value.Successes === found[0].value[0]);
+          return tip(row.name, [["Successes", "still"], ["p50", "now"], ["p95", "tail"]].map(([name, css]) => [name, row.text[name], css]));
+        },
+      },
+      series: [line("p50", c.now), line("p95", c.tail)],
+    };
+  };
   const kinds = {
     distribution,
+    levels,
     times,
     load: small("Requests", "now", { area: true }, { told, whole: true }),
     failed: small("Failures", "bad", { type: "bar" }, { told, whole: true }),
