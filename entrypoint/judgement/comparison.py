@@ -150,14 +150,17 @@ def _judge(row: _Row, alpha: float) -> Change:
         return _judge_few(row, alpha)
     if row.is_ratio:
         return _judge_share(row, alpha)
-    if row.rule.gate and _beyond_limit(row.rule, row.value):
+    if row.rule.gate and (_above_limit(row.rule, row.value) or _below_limit(row.rule, row.value)):
         return _against_baseline(row, alpha, forced=Status.OVER_LIMIT)
     return _against_baseline(row, alpha)
 
 
-def _beyond_limit(rule: Rule, value: float) -> bool:
-    above = rule.limit_above is not None and value > rule.limit_above
-    return above or (rule.limit_below is not None and value < rule.limit_below)
+def _above_limit(rule: Rule, value: float) -> bool:
+    return rule.limit_above is not None and value > rule.limit_above
+
+
+def _below_limit(rule: Rule, value: float) -> bool:
+    return rule.limit_below is not None and value < rule.limit_below
 
 
 def _judge_few(row: _Row, alpha: float) -> Change:
@@ -170,7 +173,7 @@ def _judge_few(row: _Row, alpha: float) -> Change:
     if rank:
         bound = few[rank - 1]
         judged = _against_baseline(
-            _bounded(row, bound), alpha, Status.OVER_LIMIT if _beyond_limit(row.rule, bound) else None
+            _bounded(row, bound), alpha, Status.OVER_LIMIT if _above_limit(row.rule, bound) else None
         )
         if judged.status in (Status.OVER_LIMIT, Status.REGRESSED):
             return judged.model_copy(update={"note": f"at least; {note}"})

@@ -217,13 +217,13 @@ def test_a_row_with_too_few_requests_is_named_and_stands_outside_the_count():
     assert comparison.rows == 2
 
 
-def few(*values, baseline_requests=1000):
+def few(*values, baseline_requests=1000, thresholds=()):
     """A candidate with these response times only, against a baseline of p50 10 ms and p95 20 ms."""
     found = EndpointMeasurement(
         requests=len(values), failures=0, outcomes={}, metrics={"p50": None, "p95": None, "failures": 0.0}, quantiles={},
         few=tuple(sorted(values)),
     )  # fmt: skip
-    return judged(several({"GET /": found}), group(*STEADY, requests=baseline_requests))[0]
+    return judged(several({"GET /": found}), group(*STEADY, requests=baseline_requests), *thresholds)[0]
 
 
 def test_a_service_so_slow_that_it_answers_too_few_is_accused_by_the_bound_they_give():
@@ -240,6 +240,13 @@ def test_too_few_requests_at_the_old_speed_are_in_doubt_and_never_accused():
 
     assert {rows["GET /", metric].status for metric in ("p50", "p95")} == {Status.UNRESOLVED}
     assert rows["GET /", "p95"].gated
+
+
+def test_a_bound_from_below_is_under_no_limit():
+    """So few bound the median between 3 ms and infinity: that it is under 5 ms is not known."""
+    found = few(*[3.0] * 10, thresholds=[{"p50": {"min": "5ms", "max": "20ms"}}])["GET /", "p50"]
+
+    assert found.status is Status.UNRESOLVED
 
 
 def test_a_limit_of_the_user_s_own_is_never_passed_for_want_of_requests():
