@@ -163,6 +163,13 @@ def _below_limit(rule: Rule, value: float) -> bool:
     return rule.limit_below is not None and value < rule.limit_below
 
 
+def _limit_shown(row: _Row) -> float | None:
+    """The limit that applies; of two the one that was left, else the upper one."""
+    rule = row.rule
+    under = row.value is not None and _below_limit(rule, row.value)
+    return rule.limit_below if under or rule.limit_above is None else rule.limit_above
+
+
 def _judge_few(row: _Row, alpha: float) -> Change:
     """Too few requests for a percentile still bound it from below: what even the bound accuses is accused."""
     note = _too_few(row)
@@ -366,7 +373,7 @@ def _change(
         interval=_interval(found) if found else None,
         threshold=rule.max_change,
         floor=rule.floor,
-        limit=rule.limit_above if rule.limit_above is not None else rule.limit_below,
+        limit=_limit_shown(row),
         resolution=_ratio(found.resolution) if found else None,
         order_effect=_ratio(found.order) if found and found.order is not None else None,
         status=status,

@@ -21,6 +21,7 @@ from entrypoint.judgement.significance import (
     time_to_tell,
 )
 from entrypoint.judgement.thresholds import matches
+from entrypoint.judgement.wording import sentence
 from entrypoint.measurement.model import EndpointMeasurement
 from entrypoint.settings.model import Threshold
 
@@ -164,6 +165,19 @@ def test_an_absolute_limit_needs_no_baseline():
         status(measurement(p95=14.0), None, {"endpoint": "POST *", "p95": {"max": "1ms"}}, metric="p95")
         is Status.REPORTED
     )
+
+
+def test_of_two_limits_the_one_that_was_left_is_named():
+    both = {"p95": {"min": "5ms", "max": "15ms"}}
+
+    def limit(p95):
+        change = judged(measurement(p95=p95), None, both)[0]["GET /", "p95"]
+        return change.status, change.limit, sentence(change)
+
+    assert limit(4.0) == (Status.OVER_LIMIT, 5.0, "p95 of GET / is 4.00 ms, under the limit of 5.00 ms.")
+    assert limit(16.0) == (Status.OVER_LIMIT, 15.0, "p95 of GET / is 16.0 ms, over the limit of 15.0 ms.")
+    assert limit(10.0)[:2] == (Status.WITHIN_LIMIT, 15.0)
+    assert limit(5.0)[0] is limit(15.0)[0] is Status.WITHIN_LIMIT
 
 
 def test_later_thresholds_override_earlier_ones_key_by_key():
