@@ -35,10 +35,10 @@ class Findings:
 
 def judge(findings: Findings, policy: Policy) -> Verdict:
     """The verdict of a run, by the order of design.md section 5; that there was no base to compare with is always said."""
-    verdict = _first_that_applies(findings, policy)
-    if not findings.base_problem or any(reason.code == _NO_BASE for reason in verdict.reasons):
-        return verdict
-    return verdict.model_copy(update={"reasons": (*verdict.reasons, _no_base(findings))})
+    outcome, reasons = _first_that_applies(findings)
+    if findings.base_problem and not any(reason.code == _NO_BASE for reason in reasons):
+        reasons = [*reasons, _no_base(findings)]
+    return Verdict(outcome=outcome, reasons=tuple(reasons), exit_code=_exit_code(outcome, policy))
 
 
 def _no_base(findings: Findings) -> Reason:
@@ -46,7 +46,7 @@ def _no_base(findings: Findings) -> Reason:
     return Reason(code=_NO_BASE, text=f"{findings.base_problem}{instead}")
 
 
-def _first_that_applies(findings: Findings, policy: Policy) -> Verdict:  # noqa: PLR0911 (one return for each verdict)
+def _first_that_applies(findings: Findings) -> tuple[Outcome, list[Reason]]:  # noqa: PLR0911 (one return for each verdict)
     by_status = _by_status(findings.comparison)
     invalid = [Reason(code=check.name, text=check.text) for check in findings.checks if not check.ok]
     died = [Reason(code=f"service-{kind}", text=text) for kind, text in findings.faults]
@@ -55,19 +55,19 @@ def _first_that_applies(findings: Findings, policy: Policy) -> Verdict:  # noqa:
     doubts = _doubts(findings, by_status)
     improved = _reasons(by_status, Status.IMPROVED)
     if invalid and not died:
-        return _verdict(Outcome.INVALID, invalid, policy)
+        return Outcome.INVALID, invalid
     if died or over:
-        return _verdict(Outcome.LIMIT_EXCEEDED, died + over + regressed, policy)
+        return Outcome.LIMIT_EXCEEDED, died + over + regressed
     if regressed:
-        return _verdict(Outcome.REGRESSION, regressed, policy)
+        return Outcome.REGRESSION, regressed
     if doubts:
-        return _verdict(Outcome.INCONCLUSIVE, doubts, policy)
+        return Outcome.INCONCLUSIVE, doubts
     if findings.compare_with is not CompareWith.NONE and findings.baseline == "none":
         text = "There is no baseline yet, so nothing could be compared."
-        return _verdict(Outcome.NO_BASELINE, [Reason(code="no-baseline", text=text)], policy)
+        return Outcome.NO_BASELINE, [Reason(code="no-baseline", text=text)]
     if improved:
-        return _verdict(Outcome.IMPROVEMENT, improved, policy)
-    return _verdict(Outcome.PASS, [_passed(findings)], policy)
+        return Outcome.IMPROVEMENT, improved
+    return Outcome.PASS, [_passed(findings)]
 
 
 def not_measured(code: str, text: str, exit_code: ExitCode = ExitCode.NOTHING_ASSERTED) -> Verdict:
@@ -110,10 +110,6 @@ def _passed(findings: Findings) -> Reason:
     return Reason(
         code="unchanged", text=f"None of {findings.comparison.rows} judged figures changed beyond its threshold."
     )
-
-
-def _verdict(outcome: Outcome, reasons: Sequence[Reason], policy: Policy) -> Verdict:
-    return Verdict(outcome=outcome, reasons=tuple(reasons), exit_code=_exit_code(outcome, policy))
 
 
 def _exit_code(outcome: Outcome, policy: Policy) -> ExitCode:

@@ -63,6 +63,43 @@ def test_the_worst_row_decides(first):
     assert verdict(*ORDER[first:]).outcome is OUTCOMES[first]
 
 
+def test_the_largest_change_is_named_first_and_one_of_unknown_size_last():
+    def named(*changes):
+        comparison = Comparison(changes=changes, rows=len(changes), alpha=0.01)
+        findings = Findings(
+            checks=(), comparison=comparison, faults=(), baseline="found", compare_with=CompareWith.COMMITTED
+        )
+        return [reason.text.split(" of ")[1].split(" ")[0] for reason in judge(findings, Policy()).reasons]
+
+    sizes = {"small": 0.2, "unknown": None, "falls": -0.7, "large": 0.9}
+    assert named(*(change(Status.REGRESSED, endpoint=name, change=size) for name, size in sizes.items())) == [
+        "large", "falls", "small", "unknown",
+    ]  # fmt: skip
+
+
+def test_what_died_is_said_before_limits_and_limits_before_regressions():
+    found = verdict(Status.REGRESSED, Status.OVER_LIMIT, faults=DIED)
+    assert [reason.code for reason in found.reasons] == ["service-exited", "over-limit", "regressed"]
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "text"),
+    [
+        ({}, "unchanged", "None of 1 judged figures changed beyond its threshold."),
+        ({"with_": CompareWith.NONE}, "within-limits", "Every limit was kept."),
+        ({"baseline": "none"}, "no-baseline", "There is no baseline yet, so nothing could be compared."),
+        (
+            {"baseline": "other"},
+            "not-comparable",
+            "The baseline has no run on this kind of machine with this load, so nothing could be compared.",
+        ),
+        ({"rows": 0}, "no-gated-row", "No endpoint had enough requests to be judged; measure for longer."),
+    ],
+)
+def test_a_run_without_changes_says_why_in_a_code_and_a_sentence(case, code, text):
+    assert [(reason.code, reason.text) for reason in verdict(**case).reasons] == [(code, text)]
+
+
 def test_a_missing_endpoint_is_never_passed_silently():
     found = verdict(Status.UNCHANGED, Status.MISSING)
 
@@ -139,5 +176,5 @@ def test_a_base_that_could_not_be_measured_is_always_said_once(statuses, baselin
     assert found.outcome is outcome
     said = [reason for reason in found.reasons if reason.code == "base-unavailable"]
     assert said == [found.reasons[place]]
-    assert said[0].text.startswith(PROBLEM)
-    assert ("used instead" in said[0].text) == (baseline == "found")
+    instead = " The committed baseline was used instead." if baseline == "found" else ""
+    assert said[0].text == f"{PROBLEM}{instead}"
