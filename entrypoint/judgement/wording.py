@@ -67,28 +67,27 @@ def sentence(change: Change) -> str:  # noqa: PLR0911 (one for each kind of row)
     """A row as a tired person wants to read it."""
     label = METRICS[change.metric].label if change.metric in METRICS else change.metric
     what = f"{label} of {'the service' if change.endpoint == SERVICE else change.endpoint}"
-    now = figure(change.candidate, change.unit)
+    was, now = figure(change.baseline, change.unit), figure(change.candidate, change.unit)
     match change.status:
         case Status.OVER_LIMIT:
             side = "under" if (change.candidate or 0.0) < (change.limit or 0.0) else "over"
             return f"{what} is {now}, {side} the limit of {figure(change.limit, change.unit)}{_because(change)}."
         case Status.REGRESSED if change.unit == "%":
-            verb = "rose" if (change.candidate or 0.0) > (change.baseline or 0.0) else "fell"
-            return f"{what} {verb} from {figure(change.baseline, change.unit)} to {now}{_because(change)}."
+            return f"{what} {_moved(change)} from {was} to {now}{_because(change)}."
         case Status.REGRESSED if change.candidate == math.inf:
-            was = figure(change.baseline, change.unit)
             return f"{what} was {was} and is now not met: more requests failed than it leaves out."
         case Status.REGRESSED | Status.IMPROVED:
-            verb = "rose" if (change.change or 0) > 0 else "fell"
-            was = figure(change.baseline, change.unit)
-            return f"{what} {verb} from {was} to {now} ({percent(change.change)}, {spread(change)})."
+            return f"{what} {_moved(change)} from {was} to {now} ({percent(change.change)}, {spread(change)})."
         case Status.UNRESOLVED if change.interval:
-            was = figure(change.baseline, change.unit)
             seen = f"this run could only have seen a change of {percent(change.resolution)}"
             return f"{what} went from {was} to {now} ({percent(change.change)}, {interval(change)}); {seen}{_because(change)}."
         case Status.MISSING | Status.UNRESOLVED | Status.TOO_FEW | Status.NEW:
             return f"{what}: {change.note or change.status.value}."
     return f"{what} is {now}."
+
+
+def _moved(change: Change) -> str:
+    return "rose" if (change.candidate or 0.0) > (change.baseline or 0.0) else "fell"
 
 
 def _because(change: Change) -> str:
