@@ -8,6 +8,7 @@ from typing import Any
 from entrypoint.measurement.metrics import METRICS, Direction, Metric
 from entrypoint.measurement.model import AT_STAGE
 from entrypoint.settings.model import MetricThreshold, Threshold, fits
+from entrypoint.settings.quantities import show_number, show_percent
 
 _ABSOLUTE = ("max", "min", "floor")
 
@@ -93,8 +94,8 @@ def as_written(threshold: Threshold) -> dict[str, Any]:
 
 def _with_unit(value: float, unit: str) -> str | float:
     if unit in ("ms", "MiB", "KiB"):
-        return f"{value:.12g}{unit}"
-    return f"{value * 100:.12g}%" if unit == "%" else value
+        return f"{show_number(value)}{unit}"
+    return show_percent(value) if unit == "%" else value
 
 
 def unmatched(thresholds: list[Threshold], endpoints: Iterable[str]) -> list[str]:

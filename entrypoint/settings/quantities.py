@@ -133,7 +133,12 @@ def show_duration(seconds: float) -> str:
 
 def show_percent(ratio: float) -> str:
     """`10%` for 0.1."""
-    return f"{ratio * 100:g}%"
+    return f"{show_number(ratio * 100)}%"
+
+
+def show_number(number: float) -> str:
+    """Up to twelve decimals and no exponent, which could not be read back before a unit."""
+    return f"{number:.12f}".rstrip("0").rstrip(".")
 
 
 def _written(example: str) -> WithJsonSchema:
