@@ -89,7 +89,7 @@ def missing_variance(occasions: Sequence[Sequence[float]]) -> float:
     return squares / df * (1 - sum(1 / len(logs) for logs in occasions) / len(occasions))
 
 
-def predict(logs: Sequence[float], noise: Noise, alpha: float, missing: float = 0.0) -> Prediction:
+def predict(logs: Sequence[float], noise: Noise, alpha: float, missing: float) -> Prediction:
     """Prediction interval for one new run: t(1 - α, ν) √(s² (1 + 1/K) + missing) (Hahn and Meeker, Statistical Intervals, ch. 4).
 
     Args:
@@ -159,7 +159,7 @@ def lower_rank(requests: int, p: float, alpha: float) -> int:
     from scipy.special import bdtr
 
     rank = 0
-    while rank < requests and bdtr(rank, requests, p) <= alpha:
+    while bdtr(rank, requests, p) <= alpha:  # of all requests it is 1
         rank += 1
     return rank
 
@@ -179,13 +179,9 @@ def more_than_limit(failures: int, requests: int, limit: float) -> float:
 
     Clopper and Pearson (1934). A small value says that the true ratio is above the limit.
     """
-    if failures == 0:
-        return 1.0
-    if limit <= 0:
-        return 0.0
     from scipy.special import bdtrc
 
-    return float(bdtrc(failures - 1, requests, min(limit, 1.0)))
+    return float(bdtrc(failures - 1, requests, limit))
 
 
 def more_than_baseline(worse: int, count: int, base_worse: int, base_count: int) -> float:
@@ -194,15 +190,13 @@ def more_than_baseline(worse: int, count: int, base_worse: int, base_count: int)
     Fisher's exact test, one-sided (Fisher 1935): given the totals, the candidate's part is hypergeometric. It holds for rare
     failures and for shares near one half alike, where a test of two rates is not exact.
     """
-    total, whole = worse + base_worse, count + base_count
-    if worse == 0 or count == 0 or base_count == 0:
-        return 1.0
     from scipy.special import gammaln
 
     def log_ways(of: float, some: NDArray[np.float64]) -> NDArray[np.float64]:
         ways: NDArray[np.float64] = gammaln(of + 1) - gammaln(some + 1) - gammaln(of - some + 1)
         return ways
 
-    parts = np.arange(worse, min(total, count) + 1, dtype=np.float64)
+    total, whole = worse + base_worse, count + base_count
+    parts = np.arange(worse, min(total, count) + 1.0)
     logs = log_ways(count, parts) + log_ways(base_count, total - parts) - log_ways(whole, np.array([float(total)]))
     return float(min(1.0, np.exp(logs).sum()))
