@@ -70,10 +70,10 @@ def hopeless(change: Change, times: float) -> bool:
         return False
     if change.interval is None or change.change is None or change.threshold is None:
         return change.time_to_tell is None or change.time_to_tell > times
-    low, high = (math.log1p(max(end, -1 + 1e-12)) for end in change.interval)
-    half = (high - low) / 2 / math.sqrt(times)
-    if not math.isfinite(half):
+    low, high = change.interval
+    if low == -1 or high == math.inf:  # an interval without bounds may get some
         return False
+    half = (math.log1p(high) - math.log1p(low)) / 2 / math.sqrt(times)
     direction = METRICS[change.metric].direction
     threshold = log_of_allowed(change.threshold, lower_is_better=direction is Direction.LOWER_IS_BETTER)
     worse = math.log1p(change.change) * direction

@@ -6,6 +6,7 @@ import pytest
 
 from entrypoint.judgement.looks import acquit, hopeless, open_rows, undecided, unresolved
 from entrypoint.judgement.model import Change, Comparison, Status
+from entrypoint.measurement.metrics import SERVICE
 
 
 def row(status, *, change=0.0, half=0.05, metric="p50", gated=True, threshold=0.05, **more):
@@ -51,6 +52,42 @@ def test_a_row_is_hopeless_when_the_last_look_could_not_decide_it(change, half, 
     assert hopeless(row(Status.UNRESOLVED, change=change, half=half), 3.0) is gives_up
 
 
+@pytest.mark.parametrize("ends", [(-1.0, math.inf), (-1.0, 0.5), (-0.5, math.inf)])
+def test_a_row_without_bounds_may_get_some(ends):
+    change = math.inf if ends[1] == math.inf else -1.0
+    assert not hopeless(row(Status.UNRESOLVED, change=0.0).model_copy(update={"interval": ends, "change": change}), 3.0)
+
+
+def test_where_more_is_better_a_fall_is_worse():
+    """Of a rate that may fall by 60 %, whose logarithm is twice as far from zero as that of a rise by 60 %."""
+    rate = {"metric": "rate", "threshold": 0.60}
+    assert not hopeless(row(Status.UNRESOLVED, change=0.0, half=0.9, **rate), 1.0)
+    assert hopeless(row(Status.UNRESOLVED, change=-0.3, half=0.95, **rate), 1.0)
+    assert not hopeless(row(Status.UNRESOLVED, change=0.3, half=0.95, **rate), 1.0)
+
+
+def test_a_row_that_no_threshold_judges_waits_for_requests_alone():
+    bare = row(Status.UNRESOLVED, half=0.001, threshold=None)
+    assert hopeless(bare, 3.0)
+    assert not hopeless(bare.model_copy(update={"time_to_tell": 2.0}), 3.0)
+    assert hopeless(bare.model_copy(update={"threshold": 0.05, "change": None}), 3.0)
+
+
+def test_what_is_decided_is_never_hopeless():
+    assert not hopeless(row(Status.REGRESSED, change=0.06, half=0.9), 1.0)
+
+
+def test_a_look_gives_as_many_times_the_data_as_there_may_be_looks_after_it():
+    """Of two looks out of three: half as much again."""
+    waits = row(Status.UNRESOLVED, metric="failures").model_copy(update={"interval": None, "time_to_tell": 1.5})
+    assert open_rows(comparison(waits), 2, 3) == [waits]
+    assert open_rows(comparison(waits.model_copy(update={"time_to_tell": 1.6})), 2, 3) == []
+
+
+def test_the_service_s_own_figures_need_no_other_look():
+    assert open_rows(comparison(row(Status.REGRESSED).model_copy(update={"endpoint": SERVICE})), 1, 3) == []
+
+
 def test_failures_are_hopeless_if_no_look_has_enough_requests():
     failures = row(Status.UNRESOLVED, metric="failures").model_copy(update={"interval": None, "time_to_tell": 3.0})
 
@@ -81,3 +118,11 @@ def test_an_early_look_that_had_to_be_the_last_accuses_nobody():
     assert [change.status for change in left.changes] == [Status.UNRESOLVED, Status.UNCHANGED]
     assert left.changes[0].note == "there was no time for another look"
     assert unresolved(left) == 1
+
+
+def test_only_gated_rows_are_in_doubt():
+    looked = comparison(
+        row(Status.UNRESOLVED), row(Status.UNRESOLVED, gated=False), row(Status.UNCHANGED), row(Status.MISSING)
+    )
+    assert unresolved(looked) == 1
+    assert unresolved(comparison(row(Status.REGRESSED), row(Status.UNCHANGED))) == 0
