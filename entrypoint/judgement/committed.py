@@ -101,7 +101,7 @@ class Committed:
     @staticmethod
     def _beyond(occasions: Sequence[Sequence[float]], metric: Metric, value: float) -> int:
         """See `Against`. Only where each occasion is a single run, as the candidate is, are they alike but for their luck."""
-        worse = all(math.log(value) * metric.direction > log * metric.direction for runs in occasions for log in runs)
+        worse = all(metric.direction * (math.log(value) - log) > 0 for runs in occasions for log in runs)
         return len(occasions) if worse and all(len(runs) == 1 for runs in occasions) else 0
 
     def _occasions(self, endpoint: str, metric: Metric) -> list[list[float]]:

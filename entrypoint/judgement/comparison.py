@@ -35,51 +35,6 @@ class _Row:
     def value(self) -> float | None:
         return self.found.metrics.get(self.rule.metric.key)
 
-    @property
-    def judged(self) -> bool:
-        """Whether the reference can judge it."""
-        return self.reference is not None and self.reference.judges(self.endpoint, self.rule.metric)
-
-    @property
-    def is_ratio(self) -> bool:
-        """Whether it is a share, which is judged by exact tests of counts."""
-        return self.rule.metric.share is not None
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is anything to say: an optional figure that nobody measured has a row only if a limit asks for it."""
-        asked = self.rule.limit_asked or self._has_base_share
-        return not self.rule.metric.optional or self.value is not None or asked
-
-    @property
-    def gated(self) -> bool:
-        """Whether it is one of the R rows that share the error rate."""
-        if not self.rule.gate:
-            return False
-        if self.value is None:
-            return self.raises_doubt
-        limited = self.rule.limit_above is not None or self.rule.limit_below is not None
-        return limited or self.judged or self._has_base_share
-
-    @property
-    def _has_base_share(self) -> bool:
-        metric = self.rule.metric
-        return self.reference is not None and metric.compared and self.reference.share(self.endpoint, metric)[1] > 0
-
-    @property
-    def raises_doubt(self) -> bool:
-        """Whether too few requests are themselves suspicious: a slow service answers fewer of a closed load's.
-
-        An endpoint that is always near the minimum falls below it by chance; one that lost a quarter of its requests does not.
-        """
-        if self.rule.limit_asked or self._has_base_share:
-            return True
-        return (
-            self.judged
-            and self.reference is not None
-            and (self.found.requests < _FELL * self.reference.requests_a_run(self.endpoint))
-        )
-
 
 def compare(
     measurement: Measurement,
@@ -105,9 +60,9 @@ def compare(
         for endpoint, found in {**measurement.endpoints, SERVICE: _of_service(measurement)}.items()
         for rule in rules_for(endpoint, thresholds, paired=paired)
     ]
-    rows = [row for row in every if row.exists] + _pooled(measurement, thresholds)
+    rows = [row for row in every if _exists(row)] + _pooled(measurement, thresholds)
     # What the load itself asked is counted, not estimated, and takes no part of the error rate.
-    count = sum(row.gated and row.rule.metric.compared for row in rows)
+    count = sum(_is_gated(row) and row.rule.metric.compared for row in rows)
     alpha = false_alarm_rate / max(1, count)
     changes = [_judge(row, alpha) for row in rows] + _missing(measurement, of_endpoints, thresholds)
     return Comparison(
@@ -119,6 +74,46 @@ def compare(
         quantiles={name: of_endpoints.quantiles(name) for name in measurement.endpoints} if of_endpoints else {},
         unmatched=tuple(unmatched(thresholds, [*measurement.endpoints, SERVICE])),
     )
+
+
+def _is_judged(row: _Row) -> bool:
+    """Whether the reference can judge it."""
+    return row.reference is not None and row.reference.judges(row.endpoint, row.rule.metric)
+
+
+def _has_base_share(row: _Row) -> bool:
+    """Whether it is a share that the reference has too."""
+    metric = row.rule.metric
+    return row.reference is not None and metric.compared and row.reference.share(row.endpoint, metric)[1] > 0
+
+
+def _exists(row: _Row) -> bool:
+    """Whether there is anything to say: an optional figure that nobody measured has a row only if a limit asks for it."""
+    return not row.rule.metric.optional or row.value is not None or row.rule.limit_asked or _has_base_share(row)
+
+
+def _is_gated(row: _Row) -> bool:
+    """Whether it is one of the R rows that share the error rate."""
+    if not row.rule.gate:
+        return False
+    if row.value is None:
+        return _raises_doubt(row)
+    return _is_limited(row.rule) or _is_judged(row) or _has_base_share(row)
+
+
+def _is_limited(rule: Rule) -> bool:
+    return rule.limit_above is not None or rule.limit_below is not None
+
+
+def _raises_doubt(row: _Row) -> bool:
+    """Whether too few requests are themselves suspicious: a slow service answers fewer of a closed load's.
+
+    An endpoint that is always near the minimum falls below it by chance; one that lost a quarter of its requests does not.
+    """
+    if row.rule.limit_asked or _has_base_share(row):
+        return True
+    had = row.reference.requests_a_run(row.endpoint) if row.reference else 0.0
+    return _is_judged(row) and row.found.requests < _FELL * had
 
 
 def _of_service(measurement: Measurement) -> EndpointMeasurement:
@@ -148,7 +143,7 @@ def _pooled(measurement: Measurement, thresholds: list[Threshold]) -> list[_Row]
 def _judge(row: _Row, alpha: float) -> Change:
     if row.value is None:
         return _judge_few(row, alpha)
-    if row.is_ratio:
+    if row.rule.metric.share is not None:
         return _judge_share(row, alpha)
     if row.rule.gate and (_above_limit(row.rule, row.value) or _below_limit(row.rule, row.value)):
         return _against_baseline(row, alpha, forced=Status.OVER_LIMIT)
@@ -176,7 +171,7 @@ def _judge_few(row: _Row, alpha: float) -> Change:
     if not row.rule.gate:
         return _change(row, Status.REPORTED, note=note)
     few, p = row.found.few, row.rule.metric.quantile
-    rank = lower_rank(len(few), p, alpha) if few and p and row.raises_doubt else 0
+    rank = lower_rank(len(few), p, alpha) if few and p and _raises_doubt(row) else 0
     if rank:
         bound = few[rank - 1]
         judged = _against_baseline(
@@ -186,7 +181,7 @@ def _judge_few(row: _Row, alpha: float) -> Change:
             return judged.model_copy(update={"note": f"at least; {note}"})
     requests, minimum = row.found.requests, row.rule.metric.minimum
     longer = minimum / requests if 0 < requests < minimum else None
-    found = _change(row, Status.UNRESOLVED if row.raises_doubt else Status.TOO_FEW, note=note)
+    found = _change(row, Status.UNRESOLVED if _raises_doubt(row) else Status.TOO_FEW, note=note)
     return found.model_copy(update={"time_to_tell": longer})
 
 
@@ -247,7 +242,7 @@ def _against_baseline(row: _Row, alpha: float, forced: Status | None = None) -> 
     change = _change(row, status, found=found, note=note)
     if status is not Status.UNRESOLVED or by_order:
         return change
-    worse = found.estimate * metric.direction
+    worse = metric.direction * found.estimate
     return change.model_copy(
         update=row.reference.to_tell(row.endpoint, metric, worse, row.rule.log_threshold, alpha),
     )
@@ -271,9 +266,14 @@ def _order_decides(rule: Rule, found: Against) -> bool:
     return any(_status(rule, other) is not _status(rule, found) for other in shifted)
 
 
+def _wanted(row: _Row) -> Reference | None:
+    """What a row should have been held against."""
+    return row.reference if row.rule.gate and row.rule.max_change is not None else None
+
+
 def _lack(row: _Row) -> str:
-    wanted = row.rule.gate and row.rule.max_change is not None and row.reference is not None
-    return row.reference.lacks(row.endpoint, row.rule.metric) if wanted and row.reference else ""
+    reference = _wanted(row)
+    return reference.lacks(row.endpoint, row.rule.metric) if reference else ""
 
 
 def _interval(found: Against) -> tuple[float, float]:
@@ -284,16 +284,15 @@ def _interval(found: Against) -> tuple[float, float]:
 
 
 def _without_baseline(row: _Row) -> Status:
-    limited = row.rule.limit_above is not None or row.rule.limit_below is not None
-    if row.reference is not None and row.rule.gate and row.rule.max_change is not None:
+    if _wanted(row):
         return Status.TOO_FEW if _lack(row) else Status.NEW
-    return Status.WITHIN_LIMIT if row.rule.gate and limited else Status.REPORTED
+    return Status.WITHIN_LIMIT if row.rule.gate and _is_limited(row.rule) else Status.REPORTED
 
 
 def _status(rule: Rule, found: Against) -> Status:
     """design.md section 5, with everything turned so that positive is worse."""
     estimate, half, baseline = found.estimate, found.half, found.baseline
-    worse = estimate * rule.metric.direction
+    worse = rule.metric.direction * estimate
     threshold = rule.log_threshold
     if math.isinf(threshold):
         return Status.WITHIN_LIMIT
@@ -304,7 +303,7 @@ def _status(rule: Rule, found: Against) -> Status:
         return Status.REGRESSED
     if -worse > threshold and beyond_floor and -worse - half > 0:
         return Status.IMPROVED
-    worst = estimate + half * rule.metric.direction
+    worst = estimate + rule.metric.direction * half
     if worse + half < threshold or abs(baseline * math.exp(min(worst, 700.0)) - baseline) <= rule.floor:
         return Status.UNCHANGED
     return Status.UNRESOLVED
@@ -347,7 +346,7 @@ def _too_few(row: _Row) -> str:
     if row.rule.metric.optional:
         return row.rule.metric.optional
     if row.found.requests < row.rule.metric.minimum:
-        had = row.reference.requests_a_run(row.endpoint) if row.reference and row.raises_doubt else 0
+        had = row.reference.requests_a_run(row.endpoint) if row.reference and _raises_doubt(row) else 0
         before = f"; the baseline had {had:.0f}" if had else ""
         return f"{row.found.requests} of the {row.rule.metric.minimum} requests it needs{before}"
     return "no request succeeded"
@@ -377,7 +376,7 @@ def _change(
         resolution=_ratio(found.resolution) if found else None,
         order_effect=_ratio(found.order) if found and found.order is not None else None,
         status=status,
-        gated=row.gated,
+        gated=_is_gated(row),
         history=history,
         note=note,
     )

@@ -76,7 +76,7 @@ def hopeless(change: Change, times: float) -> bool:
     half = (math.log1p(high) - math.log1p(low)) / 2 / math.sqrt(times)
     direction = METRICS[change.metric].direction
     threshold = log_of_allowed(change.threshold, lower_is_better=direction is Direction.LOWER_IS_BETTER)
-    worse = math.log1p(change.change) * direction
+    worse = direction * math.log1p(change.change)
     return not tells(0.0, half, threshold) and not tells(worse, half, threshold)
 
 
