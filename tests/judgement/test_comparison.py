@@ -22,6 +22,7 @@ from entrypoint.judgement.significance import (
 )
 from entrypoint.judgement.thresholds import matches
 from entrypoint.judgement.wording import sentence
+from entrypoint.measurement.metrics import METRICS
 from entrypoint.measurement.model import EndpointMeasurement
 from entrypoint.settings.model import Threshold
 
@@ -231,12 +232,16 @@ def test_a_row_with_too_few_requests_is_named_and_stands_outside_the_count():
     assert comparison.rows == 2
 
 
+def few_found(*values, metrics=None):
+    return EndpointMeasurement(
+        requests=len(values), failures=0, outcomes={}, quantiles={}, few=tuple(sorted(values)),
+        metrics=metrics or {"p50": None, "p95": None, "failures": 0.0},
+    )  # fmt: skip
+
+
 def few(*values, baseline_requests=1000, thresholds=()):
     """A candidate with these response times only, against a baseline of p50 10 ms and p95 20 ms."""
-    found = EndpointMeasurement(
-        requests=len(values), failures=0, outcomes={}, metrics={"p50": None, "p95": None, "failures": 0.0}, quantiles={},
-        few=tuple(sorted(values)),
-    )  # fmt: skip
+    found = few_found(*values)
     return judged(several({"GET /": found}), group(*STEADY, requests=baseline_requests), *thresholds)[0]
 
 
@@ -247,6 +252,64 @@ def test_a_service_so_slow_that_it_answers_too_few_is_accused_by_the_bound_they_
     assert rows["GET /", "p95"].note == "at least; 7 of the 130 requests it needs; the baseline had 1000"
     # Seven values cannot bound a median at this error rate, so the row stays in doubt instead of being passed.
     assert rows["GET /", "p50"].status is Status.UNRESOLVED
+
+
+def test_the_bound_that_accuses_is_the_response_time_of_its_rank():
+    """Of seven, the fourth lies below the p95 with the certainty that one of three rows needs."""
+    times = [100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0]
+    row = few(*times)["GET /", "p95"]
+
+    assert lower_rank(7, 0.95, 0.01 / 3) == 4
+    assert (row.candidate, row.change) == (400.0, pytest.approx(400 / 20 - 1, rel=0.01))
+
+
+def test_a_bound_beyond_a_limit_is_over_it_without_any_baseline():
+    found = several({"GET /": few_found(*[700.0] * 7)})
+    row = judged(found, None, {"p95": {"max": "600ms"}})[0]["GET /", "p95"]
+
+    assert (row.status, row.candidate, row.limit) == (Status.OVER_LIMIT, 700.0, 600.0)
+    assert row.note == "at least; 7 of the 130 requests it needs"
+    assert status(found, None, {"p95": {"max": "700ms"}}, metric="p95") is Status.UNRESOLVED
+
+
+def test_who_was_always_rare_is_not_accused_by_a_bound():
+    row = few(*[700.0] * 7, baseline_requests=8)["GET /", "p95"]
+
+    assert (row.status, row.gated) == (Status.TOO_FEW, False)
+
+
+@pytest.mark.parametrize(("baseline", "doubted"), [(9, False), (10, True)])
+def test_who_lost_a_quarter_of_its_requests_raises_doubt(baseline, doubted):
+    row = few(*[10.0] * 7, baseline_requests=baseline)["GET /", "p95"]
+
+    assert (row.status is Status.UNRESOLVED) == row.gated == doubted
+
+
+def test_three_quarters_of_the_requests_are_enough():
+    assert few(*[10.0] * 6, baseline_requests=8)["GET /", "p95"].status is Status.TOO_FEW
+
+
+def test_a_figure_that_is_no_quantile_has_no_bound():
+    found = few_found(*[700.0] * 7, metrics={"p50-ok": None})
+    row = judged(several({"GET /": found}), group(*[{"p50-ok": 10.0}] * 5), {"p50-ok": {"max-increase": "10%"}})[0]
+    assert (row["GET /", "p50-ok"].status, row["GET /", "p50-ok"].time_to_tell) == (Status.UNRESOLVED, 11 / 7)
+
+
+def test_a_row_that_lacks_nothing_but_successes_says_so():
+    row = judged(measurement(requests=11, failures=11, p50=None), None, {"p50": {"max": "9ms"}})[0]["GET /", "p50"]
+    assert (row.note, row.time_to_tell) == ("no request succeeded", None)
+
+
+def test_a_single_request_says_how_much_longer_would_be_enough():
+    row = judged(measurement(requests=1, p50=None), None, {"p50": {"max": "9ms"}})[0]["GET /", "p50"]
+    assert (row.note, row.time_to_tell) == ("1 of the 11 requests it needs", 11)
+
+
+def test_what_is_not_gated_and_was_not_measured_is_only_reported():
+    row = judged(measurement(requests=5, p50=None), group(*STEADY), {"p50": {"gate": "false"}})[0]["GET /", "p50"]
+    assert (row.status, row.gated, row.note) == (
+        Status.REPORTED, False, "5 of the 11 requests it needs; the baseline had 1000",
+    )  # fmt: skip
 
 
 def test_too_few_requests_at_the_old_speed_are_in_doubt_and_never_accused():
@@ -445,3 +508,122 @@ def test_a_run_is_not_the_like_of_an_occasion_of_several():
 def test_a_few_occasions_before_are_too_few_to_be_worse_than_all():
     changes, _ = judged(measurement(p50=10.3), group(*STEADY[:8]))
     assert changes["GET /", "p50"].note == ""
+
+
+def test_the_history_of_a_row_is_the_figure_of_every_run_that_has_it():
+    runs = group({"p50": 9.0}, {"p50": 11.0}, {"p99": 30.0})
+    rows, _ = judged(measurement(p99=31.0), runs)
+
+    assert rows["GET /", "p50"].history == (9.0, 11.0, 10.0)
+    assert rows["GET /", "p99"].history == (30.0,)
+    assert judged(measurement(), None)[0]["GET /", "p50"].history == ()
+
+
+def test_the_runs_of_one_occasion_count_as_their_mean_and_make_the_interval_wider():
+    runs = group({"p50": 8.0}, {"p50": 12.5}, {"p50": 10.0}).runs
+    apart = group({}).model_copy(update={"runs": runs})
+    same = group({}).model_copy(update={"runs": tuple(run.model_copy(update={"occasion": "0"}) for run in runs[:2])})
+    alone = group({"p50": 10.0})
+
+    assert Committed(apart).value("GET /", METRICS["p50"]) == pytest.approx(10.0)
+    assert Committed(same).value("GET /", METRICS["p50"]) == pytest.approx(10.0)
+    assert Committed(same).value("GET /", METRICS["p99"]) is None
+    wide, narrow = (judged(measurement(), one)[0]["GET /", "p50"].interval[1] for one in (same, alone))
+    assert wide > narrow
+
+
+def test_to_be_worse_than_all_before_is_only_said_of_runs_alike():
+    def beyond(value, runs):
+        return Committed(runs).hold("GET /", METRICS["p50"], value, 0.01).beyond
+
+    twice = group({}).model_copy(update={"runs": (*group({}).runs, *group({}).runs)})
+    assert (beyond(11.0, group({}, {})), beyond(9.0, group({}, {})), beyond(10.0, group({}))) == (2, 0, 0)
+    assert beyond(11.0, twice) == 0
+
+
+def test_where_more_is_better_less_is_worse_than_all_before():
+    runs = group(*({"rate": 100.0 + number} for number in range(12)))
+    said = {"rate": {"max-decrease": "40%"}}
+    assert judged(measurement(rate=99.0), runs, said)[0]["GET /", "rate"].note.startswith("worse than in all 12 runs")
+    assert judged(measurement(rate=112.0), runs, said)[0]["GET /", "rate"].note == ""
+
+
+def test_a_baseline_cannot_hold_what_has_no_logarithm():
+    held = [Committed(group({})).hold("GET /", METRICS["p50"], value, 0.01) for value in (0.0, -1.0)]
+    assert held == [None, None]
+    assert Committed(group({"memory-growth": 1.0})).hold("GET /", METRICS["memory-growth"], 1.0, 0.01) is None
+    assert Committed(group({})).hold("GET /other", METRICS["p50"], 1.0, 0.01) is None
+
+
+def test_the_caveat_counts_occasions_until_there_are_enough():
+    said = [Committed(group(*[{}] * count)).caveats for count in (1, 4, 5)]
+    assert said[0] == (
+        "The baseline was measured on 1 occasion; below 5 the noise between occasions is partly assumed, and wide, "
+        "so that only a change far outside it is accused.",
+    )
+    assert said[1][0].startswith("The baseline was measured on 4 occasions;")
+    assert said[2] == ()
+
+
+def test_a_row_says_all_that_it_was_judged_by():
+    row = judged(measurement(p50=40.0), group(*STEADY), {"p50": {"max": "50ms"}})[0]["GET /", "p50"]
+    assert (row.unit, row.baseline, row.candidate, row.threshold, row.floor, row.limit) == (
+        "ms", pytest.approx(10.0, rel=1e-3), 40.0, 0.25, 1.0, 50.0,
+    )  # fmt: skip
+    assert (row.order_effect, row.gated, row.occasions_to_tell, row.time_to_tell) == (None, True, None, None)
+
+
+def test_a_comparison_says_what_it_was_made_with():
+    found = compare(
+        measurement(), Committed(group(*STEADY[:2])), [Threshold(endpoint="GET /tpyo")], 0.03, "the last run"
+    )
+    assert (found.against, found.rows, found.alpha) == ("the last run", 3, pytest.approx(0.01))
+    assert found.unmatched == ("GET /tpyo",)
+    assert len(found.caveats) == 1
+    alone = compare(measurement(), None, [], 0.03)
+    assert (alone.against, alone.caveats, alone.quantiles, alone.rows) == ("", (), {}, 1)
+
+
+def test_without_any_gated_row_the_whole_error_rate_is_left():
+    off = [Threshold.model_validate({"failures": {"gate": False}})]
+    found = compare(measurement(), None, off, 0.03)
+    assert (found.rows, found.alpha) == (0, 0.03)
+
+
+def test_an_absent_endpoint_has_a_row_for_each_figure_it_would_have_been_judged_by():
+    rows, comparison = judged(several({}), group(*STEADY), {"p90": {"gate": "true"}, "p99": {"max": "1s"}})
+    assert {key: (row.status, row.gated, row.unit, row.note) for key, row in rows.items()} == {
+        ("GET /", metric): (Status.MISSING, True, "ms", "in the baseline, but never asked for")
+        for metric in ("p50", "p95")
+    }
+    assert comparison.rows == 0
+
+
+def test_a_pool_needs_two_endpoints_and_a_request():
+    def pool(*found):
+        return judged(several({f"GET /{n}": one for n, one in enumerate(found)}), None)[0].get(
+            ("(all endpoints)", "failures")
+        )
+
+    one, idle = (
+        EndpointMeasurement(requests=n, failures=n // 4, outcomes={}, metrics={"failures": share}, quantiles={})
+        for n, share in ((1000, 0.25), (0, None))
+    )
+    assert pool(one) is None
+    assert pool(idle, idle) is None
+    both = pool(one, one)
+    assert (both.status, both.candidate, both.note) == (Status.OVER_LIMIT, 0.25, "500 of 2000 requests")
+    assert pool(one, idle).note == "250 of 1000 requests"
+    assert (both.gated, both.limit, both.baseline) == (True, 0.01, None)
+
+
+def test_the_pool_has_the_general_limit():
+    found = {
+        f"GET /{number}": EndpointMeasurement(
+            requests=1000, failures=30, outcomes={}, metrics={"failures": 0.03}, quantiles={}
+        )
+        for number in range(2)
+    }
+    general, special = {"failures": {"max": "5%"}}, {"endpoint": "GET /0", "failures": {"max": "4%"}}
+    assert judged(several(found), None, general)[0]["(all endpoints)", "failures"].status is Status.WITHIN_LIMIT
+    assert ("(all endpoints)", "failures") not in judged(several(found), None, general, special)[0]

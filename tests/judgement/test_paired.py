@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entrypoint.judgement.model import Status
-from entrypoint.judgement.paired import FEWEST_PAIRS
-from entrypoint.measurement.metrics import nearest_rank
+from entrypoint.judgement.paired import FEWEST_PAIRS, Paired
+from entrypoint.measurement.metrics import METRICS, nearest_rank
 
-from .pairing import judged, noisy, side
+from .pairing import judged, noisy, pairs_of, side
 
 TIGHT = {"endpoint": "*", "p50": {"max-increase": "5%"}, "p95": {"max-increase": "5%"}}
 
@@ -264,3 +264,104 @@ def test_the_same_samples_give_the_same_interval():
     ours, theirs = noisy(seed=1), noisy(seed=2)
 
     assert one(side(ours), side(theirs)) == one(side(ours), side(theirs))
+
+
+def test_a_base_with_too_few_requests_says_how_many_it_had():
+    """In enough pairs, and too few in all of them for a p95."""
+    row = one(side(noisy(12, 40)), side(noisy(12, 10)))["GET /", "p95"]
+
+    assert (row.status, row.note) == (Status.TOO_FEW, "the base had 120 of the 130 requests it needs")
+
+
+def test_a_base_with_just_enough_requests_is_one_to_be_held_against():
+    row = one(side(noisy(13, 10)), side(noisy(13, 10)))["GET /", "p95"]
+
+    assert row.status in (Status.UNCHANGED, Status.UNRESOLVED)
+    assert row.change == pytest.approx(0.0)
+    # Both sides have just the 130 that a p95 needs, so that the order of turns can be told too.
+    assert row.order_effect is not None
+
+
+def test_what_is_not_judged_lacks_nothing():
+    times = noisy()
+    failed = side(times, range(1800))
+    off = one(side(times), failed, {"p50": {"gate": False}, "p99": {"max": "1s"}})
+    assert (off["GET /", "p50"].status, off["GET /", "p50"].note) == (Status.REPORTED, "")
+    assert (off["GET /", "p99"].status, off["GET /", "p99"].note) == (Status.WITHIN_LIMIT, "")
+
+
+def test_the_interval_of_any_figure_has_the_luck_of_both_sides():
+    """The candidate's alone is as wide, where the base's times hardly differ."""
+    calm, lucky = np.full((45, 40), 10.0), noisy(seed=7)
+
+    ours, theirs = (one(*map(side, sides))["GET /", "mean"] for sides in ((lucky, calm), (calm, lucky)))
+    assert np.ptp(np.log1p(ours.interval)) == pytest.approx(np.ptp(np.log1p(theirs.interval)))
+    assert ours.order_effect is not None
+
+
+def test_a_service_that_answers_nothing_any_more_has_lost_its_whole_rate():
+    times = noisy()
+    row = one(side(times, range(1800)), side(times), {"rate": {"max-decrease": "10%"}})["GET /", "rate"]
+
+    assert (row.status, row.change) == (Status.REGRESSED, -1.0)
+
+
+def test_an_unresolved_row_says_how_many_times_the_pairs_would_resolve_it():
+    ours, theirs = noisy(20, seed=1, base_ms=100.0), noisy(20, seed=2, base_ms=100.0)
+    row = one(side(ours), side(theirs), {"p95": {"max-increase": "2%"}})["GET /", "p95"]
+    assert row.status is Status.UNRESOLVED
+
+    def resolved(times):
+        low, high = np.log1p(row.interval)
+        middle, half = (low + high) / 2, (high - low) / 2 / math.sqrt(times)
+        return middle + half < math.log(1.02)
+
+    assert row.time_to_tell > 2
+    assert resolved(row.time_to_tell)
+    assert not resolved(row.time_to_tell - 1)
+
+
+def test_what_would_resolve_a_row_is_unknown_without_requests_or_pairs():
+    times, nothing = noisy(), np.zeros((45, 0))
+    few = Paired(pairs_of({"GET /": (side(noisy(3)), side(noisy(3)))}))
+    unasked = Paired(pairs_of({"GET /": (side(nothing), side(times))}))
+    for reference in (few, unasked):
+        assert reference.to_tell("GET /", METRICS["p50"], 0.0, 0.1, 0.01) == {"time_to_tell": None}
+
+
+def failing_at(share):
+    """A service whose p95 some resamples find and others do not: its failures are just about a twentieth."""
+    times = noisy(pairs=45, each=40)
+    failing = np.random.default_rng(11).permutation(1800)[: round(1800 * share)]
+    return one(side(times, failing.tolist()), side(times))["GET /", "p95"]
+
+
+def test_a_percentile_that_failures_nearly_reach_has_no_bound():
+    row = failing_at(0.047)
+
+    assert math.isfinite(row.change)
+    assert row.interval == (-1.0, math.inf)
+    assert row.resolution == math.inf
+    assert row.status is Status.UNRESOLVED
+
+
+def test_a_percentile_that_failures_just_reach_proves_nothing():
+    row = failing_at(0.053)
+
+    assert row.change == math.inf
+    assert row.interval == (-1.0, math.inf)
+    assert row.status is Status.UNRESOLVED
+
+
+def test_a_percentile_that_failures_reach_by_far_is_certain():
+    times = noisy()
+    row = one(side(times, range(0, 1800, 5)), side(times))["GET /", "p95"]
+
+    assert (row.status, row.interval, row.resolution) == (Status.REGRESSED, (math.inf, math.inf), 0.0)
+
+
+def test_two_percentiles_out_of_reach_do_not_differ():
+    times = noisy()
+    row = one(side(times, range(0, 1800, 5)), side(times, range(0, 1800, 5)))["GET /", "p95"]
+
+    assert (row.change, row.baseline, row.candidate) == (0.0, math.inf, math.inf)
