@@ -17,42 +17,7 @@ from entrypoint.settings.model import Validity
 from locustfiles.ml_loadtest import contract
 from locustfiles.ml_loadtest.contract import Outcome
 
-PLAN = contract.Plan(
-    targets=(contract.Target("candidate", "http://127.0.0.1:1"),), step=contract.Step(10, 2), users=2, spawn_rate=2,
-    arrival="poisson", warm_up_min_s=1, warm_up_max_s=1, drain_s=1, answer_s=1, seed=1,
-)  # fmt: skip
-SPAN = contract.Span(segment=0, target=0, block=0, start_s=1.0, end_s=11.0, tickets=9)
-
-
-def write(folder, samples, *, endpoints=(("GET", "/a"), ("POST", "/b")), worker=0, health=(), asked=(0,)):
-    """Samples as (endpoint, outcome, segment, due, response)."""
-    packed = [
-        contract.SAMPLE.pack(0, o, e, i, s, 0, asked[i % len(asked)], due, due, ms, 0.0)
-        for i, (e, o, s, due, ms) in enumerate(samples)
-    ]
-    (folder / f"samples-{worker}.bin").write_bytes(b"".join(packed))
-    lines = [json.dumps([number, *name]) for number, name in enumerate(endpoints)]
-    (folder / f"endpoints-{worker}.jsonl").write_text("\n".join(lines) + "\n")
-    (folder / f"health-{worker}.jsonl").write_text("".join(json.dumps(line.__dict__) + "\n" for line in health))
-
-
-def closing(samples, **changes):
-    unfinished = sum(sample[1] == Outcome.UNFINISHED for sample in samples)
-    counts = {"started": len(samples), "recorded": len(samples) - unfinished, "unfinished": unfinished, "unreported": 0}
-    counts |= {"response_sum_ms": 5.0, "locust_count": len(samples) - unfinished, "locust_sum_ms": 5.0}
-    rest = {
-        "steps": (PLAN.step,),
-        "spans": (SPAN,),
-        "origin_unix_s": 0.0,
-        "warm": True,
-        "users_planned": 2,
-        "users_started": 2,
-    }
-    return contract.Closing(**{"complete": True, "problem": "", **counts, **rest, **changes})
-
-
-def measured(folder, samples, **changes):
-    return measure_recording(folder, PLAN, closing(samples, **changes), plan_key="k", plan_text="t")
+from .recording import PLAN, SPAN, closing, failed_checks, label, measured, write
 
 
 @given(st.lists(st.floats(0.001, 1e6), min_size=1, max_size=300), st.sampled_from([0.05, 0.5, 0.9, 0.95, 0.99, 1.0]))
@@ -156,10 +121,6 @@ def test_samples_of_an_endpoint_without_a_name_are_refused(tmp_path):
 
     with pytest.raises(LoadError, match="endpoint without a name"):
         read_rows(tmp_path)
-
-
-def failed_checks(measurement):
-    return {check.name for check in measurement.checks if not check.ok}
 
 
 @pytest.mark.parametrize(
@@ -303,12 +264,6 @@ def test_the_timeline_has_a_line_for_each_second(tmp_path):
     )
 
 
-def label(folder, rights, worker=0):
-    """Attach to the samples of a process whether each prediction was right; None leaves one without a label."""
-    lines = [json.dumps([i, {"correct": right, "batch": 8}]) for i, right in enumerate(rights) if right is not None]
-    (folder / f"extras-{worker}.jsonl").write_text("\n".join(lines) + "\n")
-
-
 def test_the_share_of_right_predictions_counts_those_with_a_label(tmp_path):
     samples = [(0, 0, 0, 1.5, 10.0)] * 8 + [(1, 0, 0, 1.5, 10.0)] * 2
     write(tmp_path, samples)
@@ -404,3 +359,54 @@ def test_of_the_service_s_figures_the_worst_of_all_generations_counts(tmp_path):
     )
 
     assert whole([cold, cached], pairs).service == {"time-to-ready": 4300.0}
+
+
+def test_numbers_that_no_request_of_the_window_has_are_no_figure(tmp_path):
+    samples = [(0, 0, contract.WARM_UP, 0.5, 10.0)] + [(0, 0, 0, 1.5, 10.0)] * 19
+    write(tmp_path, samples)
+    (tmp_path / "extras-0.jsonl").write_text('[0, {"size": 3}]\n')
+
+    assert measured(tmp_path, samples).attached == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('[2, {"size": 3}]', "has no sample 2, but numbers of one"),
+        ('[-1, {"size": 3}]', "has no sample -1, but numbers of one"),
+        ('[0, {"size"', "Line 1 of `extras-0.jsonl` cannot be read"),
+    ],
+)
+def test_numbers_of_no_sample_are_refused(tmp_path, line, reason):
+    write(tmp_path, [(0, 0, 0, 1.5, 10.0)] * 2)
+    (tmp_path / "extras-0.jsonl").write_text(f"{line}\n")
+
+    with pytest.raises(LoadError, match=reason):
+        read_rows(tmp_path)
+
+
+def test_failures_are_kept_with_an_example_that_can_be_written(tmp_path):
+    samples = [(0, 0, 0, 1.5, 10.0)] * 2
+    write(tmp_path, samples)
+    failure = contract.Failure("GET", "/a\ud83d", Outcome.TIMEOUT, "Timeout", "half \ud83d", 3)
+
+    (found,) = measured(tmp_path, samples, failures=(failure,)).failures
+
+    assert (found.endpoint, found.outcome, found.exception, found.message, found.count) == (
+        "GET /a?", "timeout", "Timeout", "half ?", 3,
+    )  # fmt: skip
+
+
+def test_requests_that_hung_through_the_whole_window_are_counted(tmp_path):
+    samples = [
+        (0, Outcome.TIMEOUT, contract.WARM_UP, 0.5, 12_000.0),  # from before the window until after it
+        (0, 0, contract.WARM_UP, 0.5, 12_000.0),  # answered at last
+        (0, Outcome.TIMEOUT, contract.WARM_UP, 0.5, 9_000.0),  # within it
+        (0, Outcome.TIMEOUT, contract.WARM_UP, 1.5, 12_000.0),  # begun in it
+    ]
+    write(tmp_path, samples)
+
+    found = measured(tmp_path, samples)
+
+    assert found.hanging == 1
+    assert not failed_checks(found)

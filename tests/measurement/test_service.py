@@ -25,6 +25,7 @@ def test_services_are_taken_together_but_for_how_much_the_worst_was_held_back():
 def test_what_is_not_known_of_every_service_is_no_figure():
     found = figures_of_use([used(), used(growth_mib_s=None, throttled_s=None, network_kib=None)], 2000, 30.0)
     assert set(found) == {"cpu-per-request", "peak-memory", "throttled"}
+    assert "throttled" not in figures_of_use([used(throttled_s=None)], 2000, 30.0)
     assert figures_of_use([], 2000, 30.0) == figures_of_use([used()], 0, 30.0) == figures_of_use([used()], 5, 0.0) == {}
 
 
