@@ -7,9 +7,11 @@ import pytest
 
 from entrypoint.baseline import provenance, runs
 from entrypoint.baseline.file import parse_baseline, read_baseline, write_baseline
-from entrypoint.baseline.model import MOST_RUNS, Baseline, EndpointValues, Fingerprint, Run
+from entrypoint.baseline.model import MOST_RUNS, Baseline, EndpointValues, Fingerprint, Group, Run
 from entrypoint.errors import SettingsError
+from entrypoint.measurement.model import EndpointMeasurement
 from entrypoint.settings.runner import Runner
+from tests.judgement.building import several
 
 HERE = Fingerprint(machine="cpu", launcher="compose", plan="abc")
 ELSEWHERE = Fingerprint(machine="other", launcher="compose", plan="abc")
@@ -115,6 +117,48 @@ def test_a_group_is_described_with_its_age():
     group = Baseline().with_run(HERE, "closed", run()).group(HERE)
 
     assert runs.describe(group, date(2026, 1, 5)) == "1 run, the newest of commit ccccccc of 2026-01-02 (3 days ago)"
+
+
+@pytest.mark.parametrize(
+    ("occasions", "date_", "commit", "said"),
+    [
+        (("a",), "2026-01-05", "", "1 run of 2026-01-05 (today)"),
+        (("a", "a"), "2026-01-04", "", "2 runs on 1 occasion of 2026-01-04 (1 day ago)"),
+        (
+            ("a", "b"),
+            "2026-01-06",
+            "0123456789",
+            "2 runs on 2 occasions, the newest of commit 0123456 of 2026-01-06 (today)",
+        ),
+        (("a",), "long ago", "", "1 run of long ago"),
+    ],
+)
+def test_a_group_is_described_in_words(occasions, date_, commit, said):
+    made = tuple(run(occasion=occasion, date=date_, commit=commit) for occasion in occasions)
+    assert runs.describe(Group(fingerprint=HERE, runs=made), date(2026, 1, 5)) == said
+
+
+def test_a_measurement_becomes_a_run_of_finite_figures():
+    found = EndpointMeasurement(
+        requests=20, failures=1, outcomes={"ok": 19}, metrics={"p50": 4.0, "p95": math.inf, "p99": None},
+        quantiles={"0.5": 4.0, "1": math.inf}, shares={"accuracy": (1, 9)},
+    )  # fmt: skip
+    whole = several({"GET /": found}).model_copy(update={"service": {"peak-memory": 9.0}, "versions": {"locust": "2"}})
+
+    made = runs.as_run(whole, occasion="one", commit="c", date="2026-01-02")
+
+    assert made.endpoints["GET /"] == EndpointValues(
+        requests=20, failures=1, values={"p50": 4.0}, quantiles={"0.5": 4.0}, shares={"accuracy": (1, 9)}
+    )
+    assert (made.service, made.versions, made.occasion) == ({"peak-memory": 9.0}, {"locust": "2"}, "one")
+    assert runs.as_group(made, HERE) == Group(fingerprint=HERE, runs=(made,))
+
+
+def test_a_quantile_that_has_no_logarithm_in_any_run_is_none():
+    none = EndpointValues(requests=9, failures=9, values={}, quantiles={"0.5": 0.0, "1": 5.0})
+    group = Group(fingerprint=HERE, runs=(run().model_copy(update={"endpoints": {"GET /": none}}),))
+    assert group.quantiles("GET /") == {"1": pytest.approx(5.0)}
+    assert group.quantiles("GET /other") == {}
 
 
 def test_the_machine_s_fingerprint_is_stable_and_a_job_is_one_occasion():

@@ -157,6 +157,11 @@ def test_an_infinite_percentile_is_a_regression():
     assert (change.status, change.change) == (Status.REGRESSED, math.inf)
 
 
+def test_a_limit_alone_holds_nothing_against_the_baseline():
+    slower = judged(measurement(p99=90.0), group({"p99": 30.0}), {"p99": {"max": "100ms"}})[0]["GET /", "p99"]
+    assert (slower.status, slower.change) == (Status.WITHIN_LIMIT, pytest.approx(2.0))
+
+
 def test_an_absolute_limit_needs_no_baseline():
     limit = {"endpoint": "GET *", "p95": {"max": "15ms"}}
 

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Status
 from entrypoint.judgement.paired import FEWEST_PAIRS, Paired
-from entrypoint.measurement.metrics import METRICS, nearest_rank
+from entrypoint.measurement.metrics import METRICS, SERVICE, nearest_rank
 
-from .pairing import judged, noisy, pairs_of, side
+from .pairing import candidate_of, judged, noisy, pairs_of, side
 
 TIGHT = {"endpoint": "*", "p50": {"max-increase": "5%"}, "p95": {"max-increase": "5%"}}
 
@@ -365,3 +366,14 @@ def test_two_percentiles_out_of_reach_do_not_differ():
     row = one(side(times, range(0, 1800, 5)), side(times, range(0, 1800, 5)))["GET /", "p95"]
 
     assert (row.change, row.baseline, row.candidate) == (0.0, math.inf, math.inf)
+
+
+def test_figures_of_the_service_are_shown_beside_pairs_and_held_against_none():
+    times = noisy()
+    pairs = pairs_of({"GET /": (side(times), side(times))})
+    found = candidate_of(pairs).model_copy(update={"service": {"total-time": 1500.0}})
+
+    rows = {(row.endpoint, row.metric): row for row in compare(found, Paired(pairs), [], 0.01).changes}
+
+    total = rows[SERVICE, "total-time"]
+    assert (total.status, total.gated, total.candidate, total.baseline) == (Status.REPORTED, False, 1500.0, None)
