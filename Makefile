@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DOCUMENTED := .tools/documented
+PURE := tests/judgement tests/measurement tests/baseline tests/history/test_levels.py tests/history/test_series.py
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --exclude-newer 1week
 
-.PHONY: install demo bench test test-all check lint types goldens lock clean
+.PHONY: install demo bench test test-all coverage check lint types goldens lock clean
 
 install: ## the conductor, Locust and the examples' services, each in its own environment
 	@scripts/install.sh $(PYTHON) .venv requirements/dev.txt
@@ -23,6 +24,10 @@ test: install ## what a developer runs before each commit
 
 test-all: install ## everything, the slow rest included
 	@$(BIN)/pytest
+
+coverage: install ## whether the tests of the stages that only compute take every branch of them
+	@$(BIN)/coverage run -m pytest -q $(PURE)
+	@$(BIN)/coverage report
 
 check: install lint types ## style, types, and the files that GitHub reads
 
