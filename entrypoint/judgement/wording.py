@@ -18,7 +18,7 @@ def figure(value: float | None, unit: str) -> str:
     if value is None or math.isnan(value):
         return "n/a"
     if math.isinf(value):
-        return "not met" if value > 0 else "-∞"
+        return "not met" if value == math.inf else "-∞"
     if unit in _WRITTEN:
         return _WRITTEN[unit](value)
     if unit == "ms" and abs(value) >= 10_000:

@@ -64,6 +64,7 @@ def test_where_more_is_better_a_fall_is_worse():
     assert not hopeless(row(Status.UNRESOLVED, change=0.0, half=0.9, **rate), 1.0)
     assert hopeless(row(Status.UNRESOLVED, change=-0.3, half=0.95, **rate), 1.0)
     assert not hopeless(row(Status.UNRESOLVED, change=0.3, half=0.95, **rate), 1.0)
+    assert hopeless(row(Status.UNRESOLVED, change=0.0, half=0.6, threshold=0.60), 1.0)
 
 
 def test_a_row_that_no_threshold_judges_waits_for_requests_alone():

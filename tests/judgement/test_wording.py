@@ -83,6 +83,7 @@ def test_an_interval_has_its_unit_once(ends, text):
     ("change", "ends", "text"),
     [
         (0.5, (0.44, 0.56), "± 6 %"),
+        (0.5, (-0.4, 1.4), "± 90 %"),
         (0.5, (0.44, 0.57), "± 7 %"),  # the wider side
         (0.5, (0.43, 0.56), "± 7 %"),
         (0.5, (0.44, 0.58), "+44 to +58 %"),  # the sides differ by two percent
@@ -122,6 +123,10 @@ def test_the_spread_is_one_number_where_both_sides_are_alike(change, ends, text)
         ({"status": Status.OVER_LIMIT, "limit": 12.0}, "p50 of GET / is 15.0 ms, over the limit of 12.0 ms."),
         ({"status": Status.OVER_LIMIT, "limit": 0.0, "note": "at least"},
          "p50 of GET / is 15.0 ms, over the limit of 0.000 ms (at least)."),
+        (
+            {"status": Status.OVER_LIMIT, "limit": 0.0, "candidate": 0.005, "metric": "failures", "unit": "%"},
+            "share of failed requests of GET / is 0.50 %, over the limit of 0.00 %.",
+        ),
         ({"status": Status.OVER_LIMIT, "limit": 20.0}, "p50 of GET / is 15.0 ms, under the limit of 20.0 ms."),
         ({"status": Status.OVER_LIMIT, "limit": 0.5, "candidate": 0.0, "unit": "%"},
          "p50 of GET / is 0.00 %, under the limit of 50.00 %."),
