@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def measure_recording(
     health = read_health(folder)
     spans = [span for span in closing.spans if span.target == target]
     blocks = blocks_of(rows, health, plan, closing, target, limits or Validity())
-    used = [block for block in blocks if block.ok] or blocks[:1]
+    used = _used(blocks, by_itself=any(step.by_itself for step in closing.steps))
     window = _rows_of(used)
     hanging = _hanging(rows, spans)
     of_the_whole = _check_whole(closing, until_end(health, spans), len(recorded), len(window), hanging)
@@ -170,6 +171,16 @@ def endpoints_of(folder: Path, step: contract.Step, spans: Sequence[contract.Spa
     rows = with_labels(samples, extras.get(contract.CORRECT))
     block = Block(label="", step=step, spans=tuple(spans), rows=due_in(rows, spans), checks=())
     return {name: measure_endpoint(found) for name, found in _by_endpoint(rows, block, names)}
+
+
+def _used(blocks: list[Block], *, by_itself: bool) -> list[Block]:
+    """The levels that count: all before the first one that the generator could not drive, or that and no other.
+
+    A level that is held by itself knows nothing of the one before.
+    """
+    if by_itself:
+        return [block for block in blocks if block.ok] or blocks[:1]
+    return list(takewhile(lambda block: block.ok, blocks)) or blocks[:1]
 
 
 def _rows_of(blocks: list[Block]) -> NDArray[np.intp]:

@@ -81,7 +81,8 @@ class Stage(Value):
         recovery_s: after a fall of the load, how long response times stayed above what they were before at such a load;
             infinite if they still did at the end, None where nothing fell.
         overloaded: whether it ended early, since requests in flight and response times grew and grew.
-        ok: whether the generator could drive it. A stage that it could not has no rows.
+        ok: whether the generator could drive it. A stage that it could not has no rows, nor have those that follow, unless each
+            was held by itself.
         text: why not.
         broken: of a search, the limit that it broke, in a sentence; "" if it broke none.
         undecided: of a search, why it cannot be told whether it held, in a sentence.

@@ -57,17 +57,17 @@ def project(tmp_path):
 
 @pytest.mark.slow
 def test_a_service_that_takes_fewer_users_fails_against_the_baseline(project):
-    """Users who wait 30 ms for each before them: six wait 180 ms, seven 210. Twice as slow, three wait 180 ms."""
+    """Users who wait 30 ms for each before them: six wait 180 ms, seven 210. Three times as slow, two wait 180 ms."""
     code, output = ml_loadtest(project, "calibrate", "--runs", "1", "--timeout", "10m")
     assert code == 0, output
     first = result(project, "results/calibrate-1")["measurement"]["capacity"]
     assert (first["metric"], first["settled"]) == ("capacity-users", True)
     assert first["passed"] in (5, 6)
 
-    code, output = ml_loadtest(project, "run", SECONDS="0.06")
+    code, output = ml_loadtest(project, "run", SECONDS="0.09")
     found = result(project)
     capacity = found["measurement"]["capacity"]
-    assert capacity["passed"] in (2, 3)
+    assert capacity["passed"] in (1, 2)
     change = next(row for row in found["changes"] if row["metric"] == "capacity-users")
     assert (code, found["verdict"], change["status"]) == (1, "regression", "regressed"), output
     assert change["baseline"] == first["passed"]

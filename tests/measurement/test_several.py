@@ -234,3 +234,15 @@ def test_a_figure_of_which_more_is_better_is_worst_where_it_is_least(tmp_path):
     ]
 
     assert whole(some, pairs).service == {"rate": 90.0, "peak-memory": pytest.approx(1000 / 90)}
+
+
+def test_of_levels_that_were_held_by_themselves_each_counts_that_the_generator_could_drive(tmp_path):
+    samples = [*level(0, 10.0), *level(1, 30.0), *level(2, 12.0)]
+    busy = contract.Health(at_s=15.0, cpu=0.99, lag_ms=1.0, waiting=0, steal=0, users=2)
+    write(tmp_path, samples, health=[dataclasses.replace(busy, at_s=5.0, cpu=0.1), busy])
+    by_itself = tuple(dataclasses.replace(step, by_itself=True) for step in STEPS)
+
+    found = measured(tmp_path, samples, steps=by_itself, spans=LEVELS)
+
+    assert list(found.endpoints) == ["GET /a @ 2 users", "GET /a @ 2 users (2)"]
+    assert found.valid
