@@ -22,7 +22,7 @@ from entrypoint.measurement.samples import read_health
 from entrypoint.measurement.service import figures_of_start, figures_of_use, ran_out
 from entrypoint.measurement.validity import cores_of_generator
 from entrypoint.report.result import ServiceLog, Usage
-from entrypoint.service import Fault, Place, Target, cost, logs, resources, running
+from entrypoint.service import Fault, Place, Target, cost, cpu, logs, resources, running
 from entrypoint.service.process_tree import MARK
 from entrypoint.service.url import shown
 from entrypoint.settings import model
@@ -70,6 +70,7 @@ class Generation:
         faults: what happened to each party.
         facts: what identifies the candidate.
         places: of each party, with what its services used.
+        cpu: how much processor time each party's services had used, ten times a second; nothing where there is one party alone.
         starts: what each party took to start, by metric; nothing where it was running already.
     """
 
@@ -78,6 +79,7 @@ class Generation:
     faults: dict[str, tuple[Fault, ...]]
     facts: dict[str, str]
     places: dict[str, Place]
+    cpu: dict[str, cpu.Looks]
     starts: dict[str, dict[str, float]]
     usage: tuple[Usage, ...]
     logs: tuple[ServiceLog, ...]
@@ -110,7 +112,7 @@ def live(known: Known, parties: Sequence[Party], console: Console, look: int = 1
     up: dict[str, Target] = {}
     with ExitStack() as services:
         for party in parties if look % 2 else reversed(parties):
-            up[party.name] = _start(services, party, places[party.name], console)
+            up[party.name] = _start(services, party, places[party.name], console, in_turns=len(parties) > 1)
         fronts = [services.enter_context(party.front(up[party.name].url)) for party in parties]
         targets = [contract.Target(party.name, url) for party, url in zip(parties, fronts, strict=True)]
         recording = _measure(known, targets, python, console, places[CANDIDATE], look)
@@ -127,15 +129,17 @@ def live(known: Known, parties: Sequence[Party], console: Console, look: int = 1
         faults=faults,
         facts=facts,
         places=places,
+        cpu={name: cpu.looks(place.logs / cpu.COUNTED) for name, place in places.items()},
         starts={name: _of_start(target) for name, target in up.items()},
         usage=_usage(places, closing),
         logs=_logs(places),
     )
 
 
-def _start(services: ExitStack, party: Party, place: Place, console: Console) -> Target:
+def _start(services: ExitStack, party: Party, place: Place, console: Console, *, in_turns: bool) -> Target:
     try:
-        return services.enter_context(running(party.service, name=party.name, place=place, say=console.say))
+        service = running(party.service, name=party.name, place=place, say=console.say, in_turns=in_turns)
+        return services.enter_context(service)
     except LoadTestError as error:
         if party.name == BASE:
             raise BaseFailed(error) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from entrypoint.errors import ServiceError
-from entrypoint.service import containers
+from entrypoint.service import containers, cpu
 from entrypoint.service.commands import Outcome
 from entrypoint.service.compose_files import ComposeFiles
 from entrypoint.service.containers import Container
@@ -107,8 +107,10 @@ class ComposeService:
         """Each container's control group; none where the engine's machine is another one."""
         running = [found for found in self._seen if found.pid]
         names = containers.distinct([found.service for found in running])
-        looks = [(name, of_container(found.pid)) for name, found in zip(names, running, strict=True)]
-        return [Gauge(service=name, read=look) for name, look in looks if look is not None]
+        looks = [(name, found.pid, of_container(found.pid)) for name, found in zip(names, running, strict=True)]
+        return [
+            Gauge(service=name, read=look, cpu=cpu.of_container(pid)) for name, pid, look in looks if look is not None
+        ]
 
     def log_tail(self) -> str:
         """The last lines that the service printed."""

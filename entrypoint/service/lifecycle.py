@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from entrypoint.errors import LoadTestError, ServiceError
 from entrypoint.interruption import held_back
 from entrypoint.service.compose import ComposeService
+from entrypoint.service.cpu import COUNTED, counted
 from entrypoint.service.deadline import Deadline, timed
 from entrypoint.service.launcher import Launcher
 from entrypoint.service.ledger import Claim
@@ -26,7 +27,7 @@ Say = Callable[[str], None]
 
 
 @contextmanager
-def running(service: model.Service, *, name: str, place: Place, say: Say) -> Iterator[Target]:
+def running(service: model.Service, *, name: str, place: Place, say: Say, in_turns: bool = False) -> Iterator[Target]:
     """A service while it is up and ready.
 
     Args:
@@ -34,6 +35,7 @@ def running(service: model.Service, *, name: str, place: Place, say: Say) -> Ite
         name: `candidate`, `base` or `reference`.
         place: its names, folders and environment.
         say: told of each step, a sentence each.
+        in_turns: whether another service is loaded in turns with it, so that its processor time is read ten times a second.
 
     Yields:
         the target; its `timing` has `teardown` too, after the end.
@@ -48,7 +50,8 @@ def running(service: model.Service, *, name: str, place: Place, say: Say) -> Ite
     try:
         claim.open()
         _bring_up(launcher, service, place, claim.project, say)
-        with sampled(launcher.gauges(), place.logs / RESOURCES):
+        gauges = launcher.gauges()
+        with sampled(gauges, place.logs / RESOURCES), counted(gauges if in_turns else [], place.logs / COUNTED):
             yield launcher
     finally:
         with held_back(), timed(launcher.timing, "teardown"):

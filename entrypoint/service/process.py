@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from entrypoint.errors import ServiceError, SettingsError
-from entrypoint.service import process_tree
+from entrypoint.service import cpu, process_tree
 from entrypoint.service.deadline import Deadline
 from entrypoint.service.ledger import Claim
 from entrypoint.service.logs import log_file, shorten, tail
@@ -99,7 +99,8 @@ class ProcessService:
         """The process with its children."""
         assert self._child is not None
         with suppress(psutil.NoSuchProcess):
-            return [Gauge(service=Path(self._arguments[0]).name, read=of_process(self._child.pid))]
+            pid = self._child.pid
+            return [Gauge(service=Path(self._arguments[0]).name, read=of_process(pid), cpu=cpu.of_process(pid))]
         return []
 
     def log_tail(self) -> str:

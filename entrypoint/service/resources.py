@@ -52,10 +52,22 @@ class Reading(Counters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
-    """Something to look at: its name, and how to read it."""
+    """Something to look at: its name, how to read it, and how to read its processor time alone, where that can be."""
 
     service: str
     read: Callable[[], Counters]
+    cpu: Callable[[], float] | None = None
+
+
+def control_groups(pid: int, root: Path) -> dict[str, str]:
+    """The path of a process's control group by controller, "" for version 2; nothing where it cannot be read."""
+    try:
+        lines = (root / f"proc/{pid}/cgroup").read_text().splitlines()
+    except OSError:
+        return {}
+    return {
+        controller: path for _, names, path in (line.split(":", 2) for line in lines) for controller in names.split(",")
+    }
 
 
 def of_container(pid: int, root: Path = Path("/")) -> Callable[[], Counters] | None:
@@ -65,13 +77,7 @@ def of_container(pid: int, root: Path = Path("/")) -> Callable[[], Counters] | N
         pid: of the process, in this system's numbering.
         root: where `/proc` and `/sys` are.
     """
-    try:
-        lines = (root / f"proc/{pid}/cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    paths = {
-        controller: path for _, names, path in (line.split(":", 2) for line in lines) for controller in names.split(",")
-    }
+    paths = control_groups(pid, root)
     groups, network = root / "sys/fs/cgroup", root / f"proc/{pid}/net/dev"
     unified = groups / paths.get("", "/").lstrip("/")
     if (unified / "cpu.stat").exists() and (unified / "memory.current").exists():
