@@ -88,8 +88,14 @@ def _has_base_share(row: _Row) -> bool:
 
 
 def _exists(row: _Row) -> bool:
-    """Whether there is anything to say: an optional figure that nobody measured has a row only if a limit asks for it."""
-    return not row.rule.metric.optional or row.value is not None or row.rule.limit_asked or _has_base_share(row)
+    """Whether there is anything to say: an optional figure that nobody measured has a row only if a threshold asks for it."""
+    asked = row.rule.limit_asked or _has_base_share(row) or _is_asked_of_service(row)
+    return not row.rule.metric.optional or row.value is not None or asked
+
+
+def _is_asked_of_service(row: _Row) -> bool:
+    """Whether a threshold has a figure of the service judged that is not judged by itself."""
+    return row.endpoint == SERVICE and row.rule.gate and not row.rule.metric.gate
 
 
 def _is_gated(row: _Row) -> bool:
@@ -110,7 +116,7 @@ def _raises_doubt(row: _Row) -> bool:
 
     An endpoint that is always near the minimum falls below it by chance; one that lost a quarter of its requests does not.
     """
-    if row.rule.limit_asked or _has_base_share(row):
+    if row.rule.limit_asked or _has_base_share(row) or _is_asked_of_service(row):
         return True
     had = row.reference.requests_a_run(row.endpoint) if row.reference else 0.0
     return _is_judged(row) and row.found.requests < _FELL * had

@@ -52,10 +52,12 @@ def test_a_limit_needs_no_baseline():
     assert compared.unmatched == ()
 
 
-def test_a_service_that_was_running_has_no_such_row_unless_a_limit_asks():
+def test_a_service_that_was_running_has_no_such_row_unless_a_threshold_asks():
     assert (SERVICE, "time-to-ready") not in changes(None, baseline_ms=4000.0)[0]
     asked = changes(None, {"endpoint": "*", "time-to-ready": {"max": "3s"}})[0][SERVICE, "time-to-ready"]
     assert (asked.status, asked.note) == (Status.UNRESOLVED, "the service was running already")
+    gated = changes(None, ASKED, baseline_ms=4000.0)[0][SERVICE, "time-to-ready"]
+    assert (gated.status, gated.gated) == (Status.UNRESOLVED, True)
 
 
 def test_endpoints_and_the_service_have_metrics_of_their_own():
