@@ -19,12 +19,15 @@ from entrypoint.known import Known, Measured
 from entrypoint.measurement.generations import whole
 from entrypoint.measurement.measure import timeline_of_turns
 from entrypoint.measurement.model import Measurement
-from entrypoint.measurement.pairs import Pairs, joined, read_pairs, troubles
+from entrypoint.measurement.pairs import Pairs, Turn, joined, read_pairs, troubles
 from entrypoint.measurement.stages import worst
 from entrypoint.report.result import Look, Stretch
 from entrypoint.service import base
+from entrypoint.service.cost import cpu_of_turn
+from entrypoint.service.cpu import Looks
 from entrypoint.service.target import Fault
 from entrypoint.settings.reading import Settings
+from locustfiles.ml_loadtest import contract
 
 _SAME = 0.99
 
@@ -174,7 +177,25 @@ def _add(course: _Course, known: Known, generation: Generation) -> None:
     checks = tuple(worst([ours.checks, theirs.checks]))
     course.generations.append(generation)
     course.measurements.append(ours.model_copy(update={"checks": checks}))
-    course.pairs.append(read_pairs(generation.folder, generation.closing))
+    lead_in_s, looks = generation.recording.plan.lead_in_s, (generation.cpu[CANDIDATE], generation.cpu[BASE])
+    course.pairs.append(pairs_of(generation.folder, generation.closing, lead_in_s, looks))
+
+
+def pairs_of(folder: Path, closing: contract.Closing, lead_in_s: float, looks: tuple[Looks, Looks]) -> Pairs:
+    """The pairs of a generation, with what the services used in each of their turns.
+
+    Args:
+        folder: the exchange folder.
+        closing: the instrument's last word.
+        lead_in_s: the unmeasured beginning of each turn.
+        looks: at the candidate's and at the base's processor time.
+    """
+
+    def cpu_s(turn: Turn) -> float | None:
+        begin, end = (closing.origin_unix_s + at for at in (turn.begin_s, turn.end_s))
+        return cpu_of_turn(looks[turn.target], begin, end, idle_before=turn.idle_before, idle_after=turn.idle_after)
+
+    return read_pairs(folder, closing, lead_in_s, cpu_s)
 
 
 def _whole(course: _Course) -> Measurement:

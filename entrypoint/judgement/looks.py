@@ -40,8 +40,13 @@ def open_rows(comparison: Comparison, look: int, most: int) -> list[Change]:
     return [
         change
         for change in comparison.changes
-        if change.gated and change.endpoint != SERVICE and change.status in _OPEN and not hopeless(change, most / look)
+        if change.gated and _measured_again(change) and change.status in _OPEN and not hopeless(change, most / look)
     ]
+
+
+def _measured_again(change: Change) -> bool:
+    """Whether another look adds to the figure: of most figures of the service there is one a run."""
+    return change.endpoint != SERVICE or METRICS[change.metric].in_turns
 
 
 def undecided(comparison: Comparison, why: str) -> Comparison:

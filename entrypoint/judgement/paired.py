@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from entrypoint.judgement.reference import Against
 from entrypoint.judgement.significance import POWER, t_quantile, time_to_tell_by_pairs
-from entrypoint.measurement.metrics import METRICS, OF_ENDPOINTS, Metric
+from entrypoint.measurement.metrics import METRICS, OF_ENDPOINTS, SERVICE, Metric
 from entrypoint.measurement.pairs import BASE, CANDIDATE, Pairs, Side
 
 # Fewer pairs gate nothing: their spread is not known well enough (docs/judging.md).
@@ -56,17 +56,19 @@ class Paired:
 
     def judges(self, endpoint: str, metric: Metric) -> bool:
         """Whether the base has the figure, in enough pairs."""
-        return self._count(endpoint) >= FEWEST_PAIRS and metric.key in self._logs(endpoint)
+        return self._count(endpoint, metric) >= FEWEST_PAIRS and metric.key in self._logs(endpoint)
 
     def lacks(self, endpoint: str, metric: Metric, /) -> str:
         """Why the base has no such figure."""
+        if endpoint == SERVICE:
+            return f"{self._count(endpoint, metric)} of the {FEWEST_PAIRS} pairs of turns in which it has to be known"
         failures, requests = self.share(endpoint, METRICS["failures"])
         if not requests:
             return ""
         if failures == requests:
             return "every request to the base failed"
-        if self._count(endpoint) < FEWEST_PAIRS:
-            return f"{self._count(endpoint)} of the {FEWEST_PAIRS} pairs of turns it needs"
+        if (count := self._count(endpoint, metric)) < FEWEST_PAIRS:
+            return f"{count} of the {FEWEST_PAIRS} pairs of turns it needs"
         return f"the base had {requests} of the {metric.minimum} requests it needs"
 
     def hold(self, endpoint: str, metric: Metric, value: float, alpha: float) -> Against | None:
@@ -81,7 +83,7 @@ class Paired:
         estimate = _difference(_log(value), logs.base)
         drawn = logs.ratio_drawn if logs.ratio_drawn is not None else -logs.base_drawn
         error = _standard_error(drawn, estimate)
-        df = self._count(endpoint) - 1
+        df = self._count(endpoint, metric) - 1
         half = t_quantile(1 - alpha, df) * error
         return Against(
             baseline=math.exp(logs.base) if logs.base < math.inf else math.inf,
@@ -94,9 +96,16 @@ class Paired:
 
     def to_tell(self, endpoint: str, metric: Metric, worse: float, threshold: float, alpha: float) -> dict[str, Any]:
         """How many times the measured time would resolve the row, were estimate and noise to stay what they are."""
-        value = self._pairs.endpoints[endpoint][CANDIDATE].samples
-        found = self.hold(endpoint, metric, metric.figure(value), alpha) if len(value.rows) else None
+        value = self._value(endpoint, metric)
+        found = self.hold(endpoint, metric, value, alpha) if value is not None else None
         return {"time_to_tell": time_to_tell_by_pairs(worse, threshold, found.half) if found else None}
+
+    def _value(self, endpoint: str, metric: Metric) -> float | None:
+        """The candidate's figure."""
+        if endpoint == SERVICE:
+            return self._pairs.figures_of_service().get(metric.key)
+        samples = self._pairs.endpoints[endpoint][CANDIDATE].samples
+        return metric.figure(samples) if len(samples.rows) else None
 
     def share(self, endpoint: str, metric: Metric) -> tuple[int, int]:
         """Counts of a ratio of the base."""
@@ -122,19 +131,28 @@ class Paired:
     @cached_property
     def _draws(self) -> NDArray[np.intp]:
         """How often each resample has each pair, shape (B, pairs)."""
-        count = len(self._pairs)
+        return self._draw(len(self._pairs))
+
+    def _draw(self, count: int) -> NDArray[np.intp]:
+        """The same for so many pairs, shape (B, count)."""
         return np.random.default_rng(self._seed).multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
 
     def _logs(self, endpoint: str) -> dict[str, _Logs]:
-        """All figures of an endpoint that the base has enough requests for; resampled once, when it is first asked for."""
+        """All figures of an endpoint that the base has enough requests for, or of the service as a whole; resampled once, when
+        they are first asked for."""
+        if endpoint == SERVICE and endpoint not in self._known:
+            self._known[endpoint] = {key: self._resample_ratio(key) for key in self._pairs.figures_of_service()}
         if endpoint not in self._known:
             sides = self._pairs.endpoints.get(endpoint)
             usable = sides is not None and sides[BASE].failures < len(sides[BASE].rows)
             self._known[endpoint] = self._resample(*sides) if sides and usable else {}
         return self._known[endpoint]
 
-    def _count(self, endpoint: str) -> int:
-        """How many pairs say anything of an endpoint: those in which the base was asked, and the candidate if it ever was."""
+    def _count(self, endpoint: str, metric: Metric) -> int:
+        """How many pairs say anything of an endpoint: those in which the base was asked, and the candidate if it ever was; of the
+        service as a whole those in which its figure is known of both."""
+        if endpoint == SERVICE:
+            return int(self._pairs.known_of_service(metric.key).sum())
         sides = self._pairs.endpoints.get(endpoint)
         if sides is None:
             return 0
@@ -160,6 +178,25 @@ class Paired:
             )
             for metric in metrics
         }
+
+    def _resample_ratio(self, metric: str) -> _Logs:
+        """A figure of the service as a whole, from the pairs in which it is known of both; drawn as those of endpoints are."""
+        ours, theirs = self._pairs.of_service(metric)
+        count = len(ours.amount)
+        draws = self._draw(count)
+        base_drawn, ours_drawn = (np.array([_log(one) for one in side.figures(draws)]) for side in (theirs, ours))
+        first = self._pairs.candidate_first[self._pairs.known_of_service(metric)].astype(np.intp)
+        by_candidate, by_base = (
+            _difference(_log(our), _log(their))
+            for our, their in zip(*(side.figures(np.array([first, 1 - first])) for side in (ours, theirs)), strict=True)
+        )
+        order = (by_candidate - by_base) / 2
+        return _Logs(
+            base=_log(theirs.figure),
+            base_drawn=base_drawn,
+            ratio_drawn=_differences(ours_drawn, base_drawn),
+            order=order if 0 < first.sum() < count and math.isfinite(order) else None,
+        )
 
     def _orders(self, candidate: Side, base: Side, metrics: list[Metric]) -> dict[str, float]:
         """For each figure half the difference between the pairs that the candidate began and those that the base began."""

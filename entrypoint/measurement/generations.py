@@ -27,14 +27,22 @@ def whole(measurements: Sequence[Measurement], pairs: Pairs) -> Measurement:
             "hanging": sum(one.hanging for one in measurements),
             "checks": tuple(worst([one.checks for one in measurements])),
             "failures": _failures(measurements),
-            "service": _worst_of_service(measurements),
+            "service": _of_service(measurements, pairs),
             "paired": _paired(measurements),
         }
     )
 
 
+def _of_service(measurements: Sequence[Measurement], pairs: Pairs) -> dict[str, float]:
+    """Of each figure that is compared pair by pair that of all pairs, of each other the worst generation's.
+
+    A later start finds caches that the first one filled, and a limit is asked of all.
+    """
+    worst_of = _worst_of_service(measurements)
+    return {key: value for key, value in worst_of.items() if key not in pairs.service} | pairs.figures_of_service()
+
+
 def _worst_of_service(measurements: Sequence[Measurement]) -> dict[str, float]:
-    """Of each figure the worst: a later start finds caches that the first one filled, and a limit is asked of all."""
     found: dict[str, float] = {}
     for key, value in ((key, value) for one in measurements for key, value in one.service.items()):
         worse = max if METRICS[key].direction is Direction.LOWER_IS_BETTER else min

@@ -77,6 +77,11 @@ class Metric:
         of_service = self.compute is None and self.share is None
         return of_service == (endpoint == SERVICE)
 
+    @property
+    def in_turns(self) -> bool:
+        """Whether it is compared where candidate and base take turns; of most figures of the service there is one a run."""
+        return not self.is_of(SERVICE) or self.max_change_paired is not None
+
     def figure(self, samples: "EndpointSamples") -> float:
         """The figure of an endpoint from its samples."""
         if self.share is not None:
@@ -260,6 +265,7 @@ _ALL = (
         unit="ms",
         direction=Direction.LOWER_IS_BETTER,
         max_change=0.10,
+        max_change_paired=0.10,
         prior_sd=0.10,
         optional=_OUT_OF_REACH,
     ),

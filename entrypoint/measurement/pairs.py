@@ -1,7 +1,7 @@
 """The samples of two targets that took turns, pair by pair: what a side by side comparison is made of."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -44,6 +44,57 @@ class Side:
         return EndpointSamples(rows, float((times * self.window_s).sum()))
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A target's turn, from its opening to the next one's: the unmeasured beginning and the wait for the last answers included.
+
+    Attributes:
+        begin_s, end_s: seconds since the load began.
+        idle_before, idle_after: whether another target had the turn before, and has the one after.
+    """
+
+    segment: int
+    target: int
+    begin_s: float
+    end_s: float
+    idle_before: bool
+    idle_after: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Ratio:
+    """A figure of the service as a whole on one target: so much of something for each of so many.
+
+    Args:
+        amount: in each pair, in the metric's unit, shape (pairs,); NaN where it is not known.
+        count: in each pair, shape (pairs,).
+    """
+
+    amount: NDArray[np.float64]
+    count: NDArray[np.float64]
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """In which pairs there is anything to say, shape (pairs,)."""
+        known: NDArray[np.bool_] = np.isfinite(self.amount) & (self.count > 0)
+        return known
+
+    def of(self, chosen: NDArray[np.bool_]) -> "Ratio":
+        """Of some of the pairs alone; chosen of shape (pairs,)."""
+        return Ratio(self.amount[chosen], self.count[chosen])
+
+    def figures(self, times: NDArray[np.intp]) -> NDArray[np.float64]:
+        """The figure if each pair had been measured so many times, times of shape (n, pairs); shape (n,), NaN of nothing."""
+        count, figures = times @ self.count, np.full(len(times), np.nan)
+        np.divide(times @ self.amount, count, out=figures, where=count > 0)
+        return figures
+
+    @property
+    def figure(self) -> float:
+        """Of all pairs together."""
+        return float(self.figures(np.ones((1, len(self.amount)), dtype=np.intp))[0])
+
+
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """All pairs of one or several generations.
@@ -51,27 +102,57 @@ class Pairs:
     Attributes:
         endpoints: for each, its candidate's and its base's side; either may be empty.
         candidate_first: whether the candidate had the first turn, shape (pairs,).
+        service: by metric, the candidate's and the base's figure of the service as a whole.
     """
 
     endpoints: dict[str, tuple[Side, Side]]
     candidate_first: NDArray[np.bool_]
+    service: dict[str, tuple[Ratio, Ratio]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.candidate_first)
 
+    def known_of_service(self, metric: str) -> NDArray[np.bool_]:
+        """In which pairs a figure of the service as a whole is known of both, shape (pairs,)."""
+        nobody: NDArray[np.bool_] = np.zeros(len(self), dtype=bool)
+        return np.logical_and(*(side.known for side in self.service[metric])) if metric in self.service else nobody
 
-def read_pairs(folder: Path, closing: contract.Closing) -> Pairs:
+    def of_service(self, metric: str) -> tuple[Ratio, Ratio]:
+        """The candidate's and the base's in those pairs; of a metric that `service` has."""
+        ours, theirs = self.service[metric]
+        known = self.known_of_service(metric)
+        return ours.of(known), theirs.of(known)
+
+    def figures_of_service(self) -> dict[str, float]:
+        """The candidate's by metric, of the pairs in which the base's is known too; without those that nothing is known of."""
+        figures = {metric: self.of_service(metric)[CANDIDATE].figure for metric in self.service}
+        return {metric: figure for metric, figure in figures.items() if np.isfinite(figure)}
+
+
+def _nothing(pairs: int) -> Ratio:
+    return Ratio(np.full(pairs, np.nan), np.zeros(pairs))
+
+
+def read_pairs(
+    folder: Path,
+    closing: contract.Closing,
+    lead_in_s: float = 0.0,
+    cpu_s: Callable[[Turn], float | None] = lambda _turn: None,
+) -> Pairs:
     """The pairs of one generation: segments that both targets had in full.
 
     Args:
         folder: the exchange folder of the run.
         closing: the instrument's last word.
+        lead_in_s: the unmeasured beginning of each turn.
+        cpu_s: processor time that a target's services used in a turn; None where nobody knows.
     """
     spans = {(span.segment, span.target): span for span in closing.spans}
     whole = [segment for segment, target in spans if target == CANDIDATE and (segment, BASE) in spans]
     number = np.full(max(whole, default=-1) + 1, -1, dtype=np.intp)
     number[whole] = np.arange(len(whole))
     rows, names = read_rows(folder)
+    cost = _cpu_per_request(rows, turns_of(rows, closing, lead_in_s), whole, cpu_s)
     if contract.CORRECT not in (rows.dtype.names or ()):  # another generation may have labels
         rows = with_labels(rows, np.full(len(rows), np.nan))
     rows = rows[(rows["segment"] >= 0) & (rows["segment"] < len(number))]
@@ -91,7 +172,46 @@ def read_pairs(folder: Path, closing: contract.Closing) -> Pairs:
             for endpoint in sorted(present, key=lambda endpoint: names[endpoint])
         },
         candidate_first=np.array(first, dtype=bool),
+        service={"cpu-per-request": cost},
     )
+
+
+def turns_of(rows: NDArray[np.void], closing: contract.Closing, lead_in_s: float) -> list[Turn]:
+    """Every turn, in order. Before the first one the last target was warmed up; the last one ends with its last answer.
+
+    Args:
+        rows: all samples of the run, shape (n,).
+        lead_in_s: as in `read_pairs`.
+    """
+    spans = closing.spans
+    if not spans:
+        return []
+    begins = [span.start_s - lead_in_s for span in spans]
+    answered = rows[(rows["due_s"] >= begins[-1]) & np.isfinite(rows["response_ms"])]
+    last = np.maximum(answered["due_s"], answered["start_s"]) + answered["response_ms"] / 1000
+    ends = [*begins[1:], max([spans[-1].end_s, *last.tolist()])]
+    targets = [max(span.target for span in spans), *(span.target for span in spans), -1]
+    return [
+        Turn(span.segment, span.target, begin, end, before != span.target, after != span.target)
+        for span, begin, end, before, after in zip(spans, begins, ends, targets, targets[2:], strict=False)
+    ]
+
+
+def _cpu_per_request(
+    rows: NDArray[np.void], turns: Sequence[Turn], whole: Sequence[int], cpu_s: Callable[[Turn], float | None]
+) -> tuple[Ratio, Ratio]:
+    """CPU time in ms for each request that did not fail, the unmeasured beginning of each turn included, as it is in the time."""
+    right = rows[~IS_FAILURE[rows["outcome"]]]
+    own = [np.sort(right["due_s"][right["target"] == target]) for target in (CANDIDATE, BASE)]
+    amounts, counts = np.full((2, len(whole)), np.nan), np.zeros((2, len(whole)))
+    place = {segment: number for number, segment in enumerate(whole)}
+    for turn in turns:
+        if turn.segment in place:
+            begun, ended = np.searchsorted(own[turn.target], (turn.begin_s, turn.end_s))
+            used = cpu_s(turn)
+            amounts[turn.target, place[turn.segment]] = np.nan if used is None else 1000 * used
+            counts[turn.target, place[turn.segment]] = ended - begun
+    return Ratio(amounts[CANDIDATE], counts[CANDIDATE]), Ratio(amounts[BASE], counts[BASE])
 
 
 def _side(
@@ -117,7 +237,18 @@ def joined(generations: Sequence[Pairs]) -> Pairs:
             for name in names
         },
         candidate_first=np.concatenate([pairs.candidate_first for pairs in generations]),
+        service={
+            metric: (_join_ratios(generations, metric, CANDIDATE), _join_ratios(generations, metric, BASE))
+            for metric in sorted({metric for pairs in generations for metric in pairs.service})
+        },
     )
+
+
+def _join_ratios(generations: Sequence[Pairs], metric: str, target: int) -> Ratio:
+    parts = [
+        pairs.service[metric][target] if metric in pairs.service else _nothing(len(pairs)) for pairs in generations
+    ]
+    return Ratio(np.concatenate([part.amount for part in parts]), np.concatenate([part.count for part in parts]))
 
 
 def _side_of(pairs: Pairs, name: str, target: int) -> Side:

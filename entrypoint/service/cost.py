@@ -1,12 +1,17 @@
 """What the services cost in the measured window: from looks at the kernel's counters."""
 
 import statistics
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from entrypoint.service.cpu import Looks
 from entrypoint.service.resources import MIB, readings
+
+# Looks are a tenth of a second apart. One further away than this may lie in another turn, and a turn lasts a second or more.
+_NEAR_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,41 @@ def spent(path: Path, begin: float, end: float) -> dict[str, Spent]:
             network_kib=_kib(_grown([(look.at, look.network) for look in looks], begin, end)),
         )
     return found
+
+
+def cpu_of_turn(looks: Looks, begin: float, end: float, *, idle_before: bool, idle_after: bool) -> float | None:
+    """Processor time that all services of one target used in its turn.
+
+    Args:
+        looks: at each of them.
+        begin, end: of the turn, in seconds since 1970.
+        idle_before, idle_after: whether another target has the turn before and the one after. Then the counter stands still
+            there, and the look before or after is as good as one at that very moment; between two turns of its own it lies on
+            the line between the looks around.
+
+    Returns:
+        None where one of them was not looked at then, or has begun anew, or there is none: no figure rather than a wrong one.
+    """
+    used = []
+    for counted in looks.values():
+        low = _at(counted, begin, -1 if idle_before else 0)
+        high = _at(counted, end, 1 if idle_after else 0)
+        if low is None or high is None or high < low:
+            return None
+        used.append(high - low)
+    return sum(used) if used else None
+
+
+def _at(counted: Sequence[tuple[float, float]], moment: float, side: int) -> float | None:
+    """What a counter had come to: at the look before (-1) or after (1), or on the line between both (0); None if none is near."""
+    number = bisect_left(counted, (moment, 0.0))
+    around = counted[max(0, number - 1) : number + 1]
+    if len(around) < 2 or not moment - _NEAR_S <= around[0][0] <= moment <= around[1][0] <= moment + _NEAR_S:
+        return None
+    (before, low), (after, high) = around
+    if side:
+        return low if side < 0 else high
+    return low + (high - low) * (moment - before) / (after - before)
 
 
 def _grown(counted: Sequence[tuple[float, float | None]], begin: float, end: float) -> float | None:

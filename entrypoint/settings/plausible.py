@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from entrypoint.errors import SettingsError
-from entrypoint.measurement.metrics import METRICS, SERVICE
+from entrypoint.measurement.metrics import METRICS
 from entrypoint.settings.model import CompareWith, Config, Load, Mode, Service
 from entrypoint.settings.quantities import show_duration
 
@@ -98,7 +98,7 @@ def _not_beside(config: Config) -> list[str]:
         key
         for threshold in config.thresholds
         for key, said in threshold.metrics.items()
-        if METRICS[key].is_of(SERVICE) and (said.gate or said.max_increase is not None or said.max_decrease is not None)
+        if not METRICS[key].in_turns and (said.gate or said.max_increase is not None or said.max_decrease is not None)
     }
     if judged:
         mistakes.append(

@@ -34,6 +34,15 @@ def test_an_early_look_leaves_open_whatever_it_does_not_acquit(status, open_):
     assert bool(open_rows(looked, 1, 3)) is open_
 
 
+def test_of_the_service_only_what_is_compared_in_turns_is_measured_again():
+    def opened(metric):
+        service = row(Status.REGRESSED, change=0.2, metric=metric).model_copy(update={"endpoint": SERVICE})
+        return bool(open_rows(comparison(service), 1, 3))
+
+    assert opened("cpu-per-request")
+    assert not opened("time-to-ready")
+
+
 def test_after_the_last_look_nothing_is_open():
     assert open_rows(comparison(row(Status.REGRESSED, change=0.2)), 3, 3) == []
     assert open_rows(comparison(row(Status.UNRESOLVED, gated=False)), 1, 3) == []

@@ -224,6 +224,42 @@ def test_users_that_the_candidate_lets_not_begin_are_its_fault(repository):
     assert (code, result(project)["verdict"]) == (1, "limit-exceeded"), output
 
 
+def computing(times):
+    """A service that computes for so many times 4 ms before each answer, by the clock of its own processor time."""
+    burn = f"until = time.thread_time() + {0.004 * times}\n        while time.thread_time() < until: pass"
+    return SERVER.replace('time.sleep(0.004 + float(os.environ.get("DELAY_MS", "0")) / 1000)', burn)
+
+
+def test_a_candidate_that_computes_a_fifth_more_is_found_by_its_cpu_time(repository):
+    """What the server and Python need besides is part of each request, so that the rise is a little less than the work's."""
+    more = "\nthresholds: [{endpoint: (service), cpu-per-request: {max-increase: 5%}}]\n"
+    project = repository(computing(1.0), computing(1.2), CONFIG + more)
+
+    code, output = ml_loadtest(project, "run", "--duration", "13s")
+
+    found = result(project)
+    assert (code, found["verdict"]) == (1, "regression"), output
+    cpu = rows(found)["(service)", "cpu-per-request"]
+    assert (cpu["status"], cpu["gated"]) == ("regressed", True)
+    assert 0.08 < cpu["change"] < 0.25
+    assert 0 < cpu["interval"][0] < cpu["change"] < cpu["interval"][1]
+    assert 4.0 < cpu["baseline"] < 8.0
+    assert "CPU time for each success of `(service)` rose" in (project / "results/summary.md").read_text()
+    assert clean(project)
+
+
+def test_a_candidate_that_waits_longer_has_the_cpu_time_it_had_and_nothing_is_judged_by_it(repository):
+    project = repository(SERVER, SLOWER)
+
+    ml_loadtest(project, "run", "--duration", "13s", "--max-looks", "1")
+
+    found = result(project)
+    cpu = rows(found)["(service)", "cpu-per-request"]
+    assert (cpu["status"], cpu["gated"]) == ("reported", False)
+    assert cpu["baseline"] > 0
+    assert cpu["interval"][0] < cpu["change"] < cpu["interval"][1]
+
+
 def test_without_time_for_another_look_an_early_one_accuses_nobody(repository):
     project = repository(SERVER, SLOWER)
 

@@ -11,7 +11,7 @@ from entrypoint.errors import LoadError
 from entrypoint.measurement.generations import whole
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.metrics import METRICS, nearest_rank
-from entrypoint.measurement.pairs import joined, read_pairs
+from entrypoint.measurement.pairs import Ratio, joined, read_pairs, turns_of
 from entrypoint.measurement.samples import DTYPE, read_rows, read_samples
 from entrypoint.settings.model import Validity
 from locustfiles.ml_loadtest import contract
@@ -410,3 +410,78 @@ def test_requests_that_hung_through_the_whole_window_are_counted(tmp_path):
 
     assert found.hanging == 1
     assert not failed_checks(found)
+
+
+def turns(*targets, length=2.0, begin=10.0):
+    """Spans of two seconds whose unmeasured beginning takes 0.1 s, 0.05 s after the end of the one before."""
+    return tuple(
+        contract.Span(
+            number // 2,
+            target,
+            0,
+            begin + number * (length + 0.15) + 0.1,
+            begin + number * (length + 0.15) + 0.1 + length,
+            9,
+        )
+        for number, target in enumerate(targets)
+    )
+
+
+def test_a_turn_lasts_from_its_opening_to_the_next_ones_and_the_last_until_its_last_answer():
+    rows = np.zeros(3, DTYPE)
+    rows["due_s"] = rows["start_s"] = (10.05, 14.45, 16.5)
+    rows["response_ms"] = (5.0, 5.0, 200.0)
+    found = turns_of(rows, closing([], spans=turns(0, 1, 1)), 0.1)
+
+    ends = [(round(turn.begin_s, 3), round(turn.end_s, 3)) for turn in found]
+    assert ends == [(10.0, 12.15), (12.15, 14.3), (14.3, 16.7)]
+    assert [(turn.idle_before, turn.idle_after) for turn in found] == [(True, True), (True, False), (False, True)]
+
+
+def test_before_the_first_turn_the_last_target_was_warmed_up():
+    found = turns_of(np.zeros(0, DTYPE), closing([], spans=turns(1, 0, 0, 1)), 0.1)
+
+    assert [turn.idle_before for turn in found] == [False, True, False, True]
+    assert turns_of(np.zeros(0, DTYPE), closing([], spans=()), 0.1) == []
+
+
+def test_cpu_time_of_a_turn_goes_with_the_requests_of_its_unmeasured_beginning_and_without_failures(tmp_path):
+    spans = turns(0, 1, 1, 0, 0)
+    packed = [
+        contract.SAMPLE.pack(span.target, outcome, 0, 0, segment, 0, 0, span.start_s + at, span.start_s + at, 5.0, 0.0)
+        for span in spans
+        for at, segment, outcome in (
+            (-0.05, contract.WARM_UP, Outcome.OK), (0.5, span.segment, Outcome.SERVER_ERROR),
+            (0.5, span.segment, Outcome.OK), (1.0, span.segment, Outcome.OK),
+        )
+    ]  # fmt: skip
+    write(tmp_path, [])
+    (tmp_path / "samples-0.bin").write_bytes(b"".join(packed))
+
+    pairs = read_pairs(
+        tmp_path, closing([], spans=spans), 0.1, lambda turn: None if turn.segment else 0.3 + turn.target
+    )
+    ours, theirs = pairs.service["cpu-per-request"]
+
+    assert len(pairs) == 2  # the fifth turn has no other
+    assert (ours.count.tolist(), theirs.count.tolist()) == ([3, 3], [3, 3])
+    assert (ours.amount[0], theirs.amount[0]) == (pytest.approx(300), pytest.approx(1300))
+    assert pairs.known_of_service("cpu-per-request").tolist() == [True, False]
+    assert pairs.figures_of_service() == {"cpu-per-request": pytest.approx(100)}
+
+
+def test_side_by_side_cpu_time_is_that_of_turns_or_none(tmp_path):
+    write(tmp_path, [])
+    found = [
+        measured(tmp_path, []).model_copy(update={"service": {"cpu-per-request": 8.0, "peak-memory": 9.0}})
+        for _ in range(2)
+    ]
+    spans = turns(0, 1)
+    blind = read_pairs(tmp_path, closing([], spans=spans), 0.1)
+
+    assert whole(found, blind).service == {"peak-memory": 9.0}
+    ratio = Ratio(np.array([300.0]), np.array([30.0]))
+    assert (
+        whole(found, dataclasses.replace(blind, service={"cpu-per-request": (ratio, ratio)})).service["cpu-per-request"]
+        == 10.0
+    )

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from entrypoint.service.cost import spent
+from entrypoint.service.cost import cpu_of_turn, spent
 from entrypoint.service.resources import MIB
 
 
@@ -56,3 +56,59 @@ def test_looks_of_the_last_version_are_read(tmp_path):
     (tmp_path / "r.jsonl").write_text("\n".join(lines) + "\n")
     assert spent(tmp_path / "r.jsonl", 0.0, 2.0)["api"].cpu_s == pytest.approx(2.0)
     assert spent(tmp_path / "none.jsonl", 0.0, time.time()) == {}
+
+
+IDLE = {"idle_before": True, "idle_after": True}
+
+
+def counter(*pieces, every=0.1, begin=100.0):
+    """Looks at a counter that grows by so many cores for so many seconds, (cores, seconds) each."""
+    steps = [cores * every for cores, seconds in pieces for _ in range(round(seconds / every))]
+    return [(begin + number * every, sum(steps[:number])) for number in range(len(steps) + 1)]
+
+
+def test_a_turn_between_two_of_another_target_has_all_that_was_used_in_it():
+    """Its ends lie between two looks: on the line between them a part of what it used would be missing."""
+    looks = counter((0, 1.0), (0.4, 1.0), (0, 1.0))
+    for begin, end in ((101.0, 102.0), (100.93, 102.07)):
+        assert cpu_of_turn({"api": looks}, begin, end, **IDLE) == pytest.approx(0.4)
+    assert cpu_of_turn({"api": looks}, 100.93, 102.07, idle_before=False, idle_after=False) == pytest.approx(0.4)
+    assert cpu_of_turn({"api": looks}, 101.05, 101.95, idle_before=False, idle_after=False) == pytest.approx(0.36)
+    assert cpu_of_turn({"api": looks}, 101.05, 101.95, **IDLE) == pytest.approx(0.4)
+
+
+def test_two_turns_in_a_row_share_what_was_used_in_both_and_lose_nothing():
+    looks = counter((0, 1.0), (0.4, 2.0), (0, 1.0))
+    first = cpu_of_turn({"api": looks}, 101.0, 101.73, idle_before=True, idle_after=False)
+    second = cpu_of_turn({"api": looks}, 101.73, 103.0, idle_before=False, idle_after=True)
+    assert (first, second) == (pytest.approx(0.73 * 0.4), pytest.approx(1.27 * 0.4))
+
+
+def test_what_a_service_uses_in_anothers_turn_is_left_out():
+    looks = counter((0.05, 3.0), (0.4, 1.0), (0.05, 3.0))
+    assert cpu_of_turn({"api": looks}, 103.0, 104.0, **IDLE) == pytest.approx(0.4, abs=0.011)
+
+
+def test_all_services_of_a_target_count():
+    looks = {"api": counter((0.4, 3.0)), "database": counter((0.2, 3.0))}
+    assert cpu_of_turn(looks, 101.0, 102.0, idle_before=False, idle_after=False) == pytest.approx(0.6)
+
+
+def without(looks, begin, end):
+    return [look for look in looks if not begin < look[0] < end]
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        {},
+        {"api": counter((0.4, 1.9))},  # it ended in the turn
+        {"api": counter((0.4, 3.0), begin=101.5)},
+        {"api": without(counter((0.4, 5.0)), 100.4, 101.6)},  # nobody had the time to look
+        {"api": counter((0.4, 5.0)), "database": counter((0.2, 1.5))},
+        {"api": [*counter((0.4, 1.5)), *[(at + 1.6, used) for at, used in counter((0.1, 2.0))]]},  # it began anew
+    ],
+)
+def test_of_a_service_that_was_not_looked_at_all_the_time_nothing_is_said(looks):
+    for idle in (True, False):
+        assert cpu_of_turn(looks, 101.0, 102.0, idle_before=idle, idle_after=idle) is None

@@ -89,15 +89,17 @@ def test_every_load_can_be_driven_by_workers(tmp_path, load):
     refuse_impossible(plan(tmp_path, service, **load, **{"remote-workers": 2, "master": "10.0.0.4:5557"}))
 
 
-def test_side_by_side_nothing_of_the_service_as_a_whole_is_compared(tmp_path):
+def test_side_by_side_only_cpu_time_of_the_service_as_a_whole_is_compared(tmp_path):
     def beside(threshold):
         (tmp_path / "users.py").touch()
         values = {"service": {"command": "serve"}, "load": {"locustfile": tmp_path / "users.py"}}
         return Config.model_validate({**values, "compare": {"with": "base"}, "thresholds": [threshold]})
 
-    said = refused(beside({"endpoint": "(service)", "time-to-ready": {"max-increase": "30%"}}))
-    assert "time-to-ready of the service as a whole is not compared there" in said
+    both = {"time-to-ready": {"max-increase": "30%"}, "cpu-per-request": {"max-increase": "10%"}}
+    said = refused(beside({"endpoint": "(service)", **both}))
+    assert "; time-to-ready of the service as a whole is not compared there" in said
     refuse_impossible(beside({"endpoint": "(service)", "time-to-ready": {"max": "30s"}}))
+    refuse_impossible(beside({"endpoint": "(service)", "cpu-per-request": {"max-increase": "10%"}}))
 
 
 LIMIT = {"endpoint": "*", "p95": {"max": "250ms"}}
