@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from entrypoint.judgement.model import Change, Outcome, Reason, Status
 from entrypoint.judgement.wording import interval, percent, sentence
-from entrypoint.measurement.metrics import METRICS
+from entrypoint.measurement.metrics import METRICS, SERVICE
 from entrypoint.report.neutral import Neutral, glue
 from entrypoint.report.result import Result
 from entrypoint.report.rows import asked
@@ -23,6 +23,7 @@ _SIGNS = {
 }
 _RUN = re.compile(r"https://([A-Za-z0-9.:-]+)/([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)/actions/runs/(\d+)")
 # Changes of CPU time a request that tell why a service is slower; what lies between tells nothing.
+_CPU = "cpu-per-request"
 _COMPUTES_MORE, _COMPUTES_THE_SAME = 0.10, 0.05
 _HOLE = "Endpoint"  # a plain word, which no format changes
 
@@ -98,15 +99,20 @@ def meaning(result: Result) -> str:  # noqa: PLR0911 (one return for each verdic
 
 def _why(result: Result) -> str:
     """Whether a slower service computes more or waits longer, as far as its CPU time tells; "" where it does not."""
-    slower = any(change.status is Status.REGRESSED and change.unit == "ms" for change in result.changes)
-    used = next((change.change for change in result.changes if change.metric == "cpu-per-request"), None)
-    if not slower or used is None:
+    worse = [change for change in result.changes if change.status is Status.REGRESSED and change.unit == "ms"]
+    slower = any(change.endpoint != SERVICE for change in worse)
+    cpu = next((change for change in result.changes if change.metric == _CPU), None)
+    if not slower or cpu is None or cpu.change is None:
         return ""
-    if used >= _COMPUTES_MORE:
-        return f" It computes more: CPU time for each success {percent(used)}."
-    if abs(used) <= _COMPUTES_THE_SAME:
+    # Side by side the figure has an interval of the same turns; between occasions it is the machine's as much as the service's.
+    beside = result.compared.with_ is CompareWith.BASE and cpu.interval is not None
+    low, high = cpu.interval if beside and cpu.interval else (cpu.change, cpu.change)
+    used = f"{percent(cpu.change)}{f', {interval(cpu)}' if beside else ''}"
+    if cpu.change >= (_COMPUTES_THE_SAME if beside else _COMPUTES_MORE) and low > 0:
+        return f" It computes more: CPU time for each success {used}."
+    if abs(cpu.change) <= _COMPUTES_THE_SAME and high < _COMPUTES_MORE:
         waits = "so it waits longer: for a lock, a disk or another service"
-        return f" CPU time for each success is what it was ({percent(used)}), {waits}."
+        return f" CPU time for each success is what it was ({used}), {waits}."
     return ""
 
 

@@ -2,11 +2,12 @@
 
 import pytest
 
-from entrypoint.judgement.model import Status
+from entrypoint.judgement.model import Outcome, Status
 from entrypoint.measurement.model import Attached, Law
 from entrypoint.report.headline import meaning
 from entrypoint.report.neutral import MarkdownNeutral
 from entrypoint.report.sections import caveats, facts
+from entrypoint.settings.model import CompareWith
 from tests.report.results import change, endpoint, measurement, passed, regression
 
 
@@ -83,3 +84,31 @@ def test_a_regression_says_whether_the_service_computes_more_or_waits(used, said
     cpu = change("(service)", "cpu-per-request", Status.REPORTED, 2.0).model_copy(update={"change": used})
     explained = meaning(slower.model_copy(update={"changes": (*slower.changes, cpu)}))
     assert explained == told if not said else said in explained
+
+
+@pytest.mark.parametrize(
+    ("used", "interval", "said"),
+    [
+        (0.18, (0.14, 0.22), "It computes more: CPU time for each success +18 %, +14 to +22 %."),
+        (0.07, (0.02, 0.12), "It computes more: CPU time for each success +7.0 %, +2.0 to +12 %."),
+        (0.18, (-0.02, 0.40), ""),
+        (0.02, (-0.02, 0.06), "CPU time for each success is what it was (+2.0 %, -2.0 to +6.0 %), so it waits longer"),
+        (0.02, (-0.10, 0.16), ""),
+        (-0.30, (-0.40, -0.20), ""),
+    ],
+)
+def test_side_by_side_the_interval_of_cpu_time_says_whether_the_service_computes_more_or_waits(used, interval, said):
+    slower = regression()
+    beside = slower.model_copy(update={"compared": slower.compared.model_copy(update={"with_": CompareWith.BASE})})
+    told = meaning(beside)
+    cpu = change("(service)", "cpu-per-request", Status.REPORTED, 2.0)
+    cpu = cpu.model_copy(update={"change": used, "interval": interval})
+    explained = meaning(beside.model_copy(update={"changes": (*beside.changes, cpu)}))
+    assert explained == told if not said else said in explained
+
+
+def test_nothing_is_explained_where_cpu_time_alone_has_risen():
+    quiet = passed()
+    cpu = change("(service)", "cpu-per-request", Status.REGRESSED, 2.0, before=1.0)
+    dearer = quiet.model_copy(update={"verdict": Outcome.REGRESSION, "changes": (*quiet.changes, cpu)})
+    assert "computes more" not in meaning(dearer)
