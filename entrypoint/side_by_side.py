@@ -118,8 +118,13 @@ def _checkout(known: Known, private: Path) -> AbstractContextManager[Path]:
     )
 
 
-def look_again(known: Known, parties: tuple[Party, Party], console: Console) -> Measured:
-    """Measure two services in turns, for as many looks as the rows need; the candidate first."""
+def look_again(known: Known, parties: tuple[Party, Party], console: Console, *, least: int = 1) -> Measured:
+    """Measure two services in turns, for as many looks as the rows need.
+
+    Args:
+        parties: the candidate first.
+        least: so many looks are made even if the rows need fewer.
+    """
     most = known.settings.config.compare.max_looks
     course, problem = _Course(), ""
     faults: tuple[Fault, ...] = ()
@@ -138,7 +143,8 @@ def look_again(known: Known, parties: tuple[Party, Party], console: Console) -> 
         course.comparison = _limits_alone(known, course) if problem else _compare(known, course)
         course.looks.append(_look(course, look))
         left = open_rows(course.comparison, look, most)
-        if problem or faults or not left or not course.measurements[-1].valid:
+        enough = not left and look >= min(least, most)
+        if problem or faults or enough or not course.measurements[-1].valid:
             break
         if known.left_s < time.monotonic() - began:
             course.comparison = undecided(course.comparison, "there was no time for another look; raise `timeout`")

@@ -28,18 +28,21 @@ def main() -> int:
     parser.add_argument(
         "--duration", type=parse_duration, default=parse_duration("60s"), help="of each target and look"
     )
+    parser.add_argument(
+        "--of-work", action="store_true", help="ask whether CPU time sees +5 %% of work: another campaign"
+    )
+    parser.add_argument("--python", default="", help="the services as processes of this interpreter, without docker")
     options = parser.parse_args()
+    course = campaign.Course(duration_s=options.duration, of_work=options.of_work, python=options.python)
     console = Console(sys.stderr, lambda text: print(text, file=sys.stderr, flush=True))
     if options.do == "run":
-        least, most = (seconds / 3600 for seconds in campaign.estimate_s(options.duration))
+        least, most = (seconds / 3600 for seconds in campaign.estimate_s(course))
         console.say(
             f"a whole campaign takes {least:.1f} to {most:.1f} hours; this part of it {options.budget / 3600:.1f}"
         )
         try:
             with interruptible(0):
-                campaign.carry_on(
-                    options.campaign.absolute(), console, duration_s=options.duration, budget_s=options.budget
-                )
+                campaign.carry_on(options.campaign.absolute(), console, course, budget_s=options.budget)
         except Interrupted as interruption:  # the services are down by now
             console.say(f"{interruption.text} The same command goes on where this one stopped.")
             return interruption.exit_code

@@ -5,9 +5,10 @@ import json
 import os
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.trust.conditions import UNCHANGED, Task, schedule, thresholds_at
+from benchmarks.trust.conditions import JUDGED, JUDGED_OF_WORK, UNCHANGED, Task, schedule, thresholds_at
 from benchmarks.trust.noise import coming_and_going
 from entrypoint.commands.self_test import compare_parties, look_s
 from entrypoint.console import Console
@@ -24,35 +25,53 @@ _PROBE = {"WORK": 1.2, "TAIL": 2.0}
 _PROBE_S = 40.0
 
 
-def estimate_s(duration_s: float) -> tuple[float, float]:
-    """Seconds that a whole campaign takes, if every comparison needs one look, and if all need three."""
-    looks = len(schedule())
-    each = look_s(_settings(Path(), UNCHANGED.threshold, duration_s=duration_s))
-    return looks * each, 3 * looks * each
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """How a campaign makes its comparisons.
+
+    Attributes:
+        duration_s: measured time of each target in each look.
+        of_work: whether it asks if CPU time sees more work; each comparison then takes two looks, needed or not.
+        python: where the services are plain processes, the interpreter that has what they need; else they are containers.
+    """
+
+    duration_s: float
+    of_work: bool = False
+    python: str = ""
+
+    @property
+    def looks(self) -> int:
+        """The most of each comparison."""
+        return 2 if self.of_work else 3
 
 
-def carry_on(folder: Path, console: Console, *, duration_s: float, budget_s: float) -> None:
+def estimate_s(course: Course) -> tuple[float, float]:
+    """Seconds that a whole campaign takes, if every comparison needs the fewest looks, and if all need the most."""
+    count = len(schedule(of_work=course.of_work))
+    each = look_s(_settings(Path(), UNCHANGED.threshold, course))
+    return count * each * (course.looks if course.of_work else 1), count * each * course.looks
+
+
+def carry_on(folder: Path, console: Console, course: Course, *, budget_s: float) -> None:
     """Make the comparisons that are still to be made, until the budget is spent.
 
     Args:
         folder: of the campaign; it keeps every raw sample.
-        duration_s: measured time of each target in each look.
-        budget_s: no comparison begins after so many seconds.
+        budget_s: no comparison begins after so many seconds; at least one is made.
     """
     ends = time.monotonic() + budget_s
     folder.mkdir(parents=True, exist_ok=True)
-    _refuse_another_duration(folder, duration_s)
-    levers = Levers(folder, console)
-    for number, task in enumerate(schedule()):
-        place = folder / "trials" / task.name
-        if (place / DONE).exists():
-            continue
-        if time.monotonic() > ends:
+    _refuse_another_duration(folder, course.duration_s)
+    levers = Levers(folder, console, course)
+    tasks = list(enumerate(schedule(of_work=course.of_work)))
+    left = [(number, task) for number, task in tasks if not (folder / "trials" / task.name / DONE).exists()]
+    for made, (number, task) in enumerate(left):
+        if made and time.monotonic() > ends:
             console.say("the budget is spent; the same command goes on where this one stopped")
             return
         planted = levers.planted(task)
         with coming_and_going(number):
-            _try(place, task, planted, console, duration_s)
+            _try(folder / "trials" / task.name, task, planted, console, course)
 
 
 def _refuse_another_duration(folder: Path, duration_s: float) -> None:
@@ -74,10 +93,11 @@ class Levers:
     Args:
         folder: of the campaign.
         console: hears of it.
+        course: how its comparisons are made.
     """
 
-    def __init__(self, folder: Path, console: Console) -> None:
-        self._folder, self._console = folder, console
+    def __init__(self, folder: Path, console: Console, course: Course) -> None:
+        self._folder, self._console, self._course = folder, console, course
         self._path = folder / "levers.json"
         self._rises: dict[str, float] = json.loads(self._path.read_text()) if self._path.exists() else {}
 
@@ -96,16 +116,17 @@ class Levers:
         name = f"{service}-{lever}"
         if name not in self._rises:
             place = self._folder / f"calibration-{name}"
-            self._rises[name] = _probe(place, service, lever, probe, row, self._console)
+            self._rises[name] = _probe(place, (service, lever, row), probe, self._console, self._course)
             self._path.write_text(json.dumps(self._rises, indent=1))
             self._console.say(f"calibrated {service}: {lever} {probe} is {self._rises[name] * 100:+.1f} % on {row}")
         return self._rises[name]
 
 
-def _probe(place: Path, service: str, lever: str, setting: float, row: str, console: Console) -> float:
-    """The rise that a lever gives, from one long comparison without a neighbour."""
-    settings = _settings(place, 0.05, duration_s=_PROBE_S, looks=1)
-    result = _compare(settings, service, {lever: f"{setting}"}, console)
+def _probe(place: Path, what: tuple[str, str, str], setting: float, console: Console, course: Course) -> float:
+    """The rise that a service's lever gives a row, from one long comparison without a neighbour."""
+    service, lever, row = what
+    course = dataclasses.replace(course, duration_s=_PROBE_S)
+    result = _compare(_settings(place, 0.05, course, looks=1), service, {lever: f"{setting}"}, console, course)
     found = next((change for change in result.changes if change.metric == row), None)
     if result.verdict is Outcome.INVALID or found is None or not found.interval or found.interval[0] <= 0:
         raise LoadError(
@@ -116,15 +137,15 @@ def _probe(place: Path, service: str, lever: str, setting: float, row: str, cons
     return found.change
 
 
-def _try(place: Path, task: Task, planted: dict[str, str], console: Console, duration_s: float) -> None:
+def _try(place: Path, task: Task, planted: dict[str, str], console: Console, course: Course) -> None:
     """One comparison; its mark is written last, so that one that was broken off is made again."""
     shutil.rmtree(place, ignore_errors=True)
     began = time.time()
     condition = task.condition
-    settings = _settings(place, condition.threshold, duration_s=duration_s)
+    settings = _settings(place, condition.threshold, course)
     problem, verdict = "", ""
     try:
-        result = _compare(settings, task.service, planted, console)
+        result = _compare(settings, task.service, planted, console, course)
         verdict = result.verdict.value
     except LoadTestError as error:
         problem = error.what
@@ -132,26 +153,33 @@ def _try(place: Path, task: Task, planted: dict[str, str], console: Console, dur
         problem = str(error)
     done = {
         "service": task.service, "condition": condition.name, "number": task.number, "planted": planted, "began": began,
-        "took_s": time.time() - began, "duration_s": duration_s, "verdict": verdict, "problem": problem,
+        "took_s": time.time() - began, "duration_s": course.duration_s, "verdict": verdict, "problem": problem,
+        "rows": _rows(course),
     }  # fmt: skip
     (place / DONE).write_text(json.dumps(done, indent=1))
     console.say(f"{task.name}: {verdict or problem} after {done['took_s']:.0f} s")
 
 
-def _compare(settings: Settings, service: str, planted: dict[str, str], console: Console) -> Result:
+def _compare(settings: Settings, service: str, planted: dict[str, str], console: Console, course: Course) -> Result:
     own = settings.config.service
+    if course.python:
+        command = f"{course.python} -m uvicorn {service}:app --host 127.0.0.1 --port {{port}} --log-level warning"
+        own = own.model_copy(update={"compose_file": (), "service": "", "port": None, "command": command})
     base, candidate = (own.model_copy(update={"environment": {"SERVICE": service, **more}}) for more in ({}, planted))
     parties = (
         Party(name=CANDIDATE, service=candidate, root=settings.root),
         Party(name=BASE, service=base, root=settings.root),
     )
-    return compare_parties(settings, parties, console)
+    return compare_parties(settings, parties, console, least_looks=course.looks if course.of_work else 1)
 
 
-def _settings(place: Path, threshold: float, *, duration_s: float, looks: int = 3) -> Settings:
-    """The benchmark's own, with one threshold for all percentiles; no floor, for the answers take a few milliseconds."""
-    flags = {"duration": f"{duration_s}s", "max-looks": f"{looks}"}
+def _rows(course: Course) -> tuple[str, ...]:
+    return JUDGED_OF_WORK if course.of_work else JUDGED
+
+
+def _settings(place: Path, threshold: float, course: Course, *, looks: int = 0) -> Settings:
+    """The benchmark's own, with one threshold for all rows; no floor, for the answers take a few milliseconds."""
+    flags = {"duration": f"{course.duration_s}s", "max-looks": f"{looks or course.looks}"}
     settings = read_settings(flags, os.environ, _HERE, config="loadtest.yml", out=str(place))
-    return dataclasses.replace(
-        settings, config=settings.config.model_copy(update={"thresholds": thresholds_at(threshold)})
-    )
+    thresholds = thresholds_at(threshold, _rows(course))
+    return dataclasses.replace(settings, config=settings.config.model_copy(update={"thresholds": thresholds}))

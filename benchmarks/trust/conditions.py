@@ -1,5 +1,6 @@
 """What is planted, at which threshold it is judged, and in which order a campaign tries it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -46,16 +47,24 @@ CONDITIONS = (
     Condition(name="failing", label="1 % failures", row="failures", lever="FAILURES", setting=10, runs=4),
     Condition(name="stalling", label="1 s stalls", threshold=0.10, row="p95", lever="STALL", setting=_STALL_EVERY, runs=4),
 )  # fmt: skip
-NAMED = {condition.name: condition for condition in CONDITIONS}
+# A campaign of its own: whether CPU time for each success sees more work before the response time does.
+OF_WORK = (
+    Condition(name="same", label="no change", threshold=0.025, row="cpu-per-request", runs=8),
+    Condition(name="work-5", label="+5 % of work", threshold=0.025, row="cpu-per-request", lever="WORK", setting=1.05, runs=8),
+)  # fmt: skip
+NAMED = {condition.name: condition for condition in (*CONDITIONS, *OF_WORK)}
 # Unchanged code is made at the tightest of them, and judged again at the others.
 THRESHOLDS = (0.05, 0.10)
 _FIRST = 2
+# What is judged, and what a campaign of work judges.
+JUDGED = ("p50", "p95")
+JUDGED_OF_WORK = ("p50", "cpu-per-request")
 
 
-def thresholds_at(rise: float) -> list[Threshold]:
-    """One allowed rise for p50 and p95, and no floor: the services answer in a few milliseconds."""
+def thresholds_at(rise: float, rows: Sequence[str] = JUDGED) -> list[Threshold]:
+    """One allowed rise for every row, and no floor: the services answer in a few milliseconds."""
     metric = {"max-increase": f"{rise * 100:g}%", "floor": 0}
-    return [Threshold.model_validate({"endpoint": "*", "p50": metric, "p95": metric})]
+    return [Threshold.model_validate({"endpoint": "*", **dict.fromkeys(rows, metric)})]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +81,10 @@ class Task:
         return f"{self.service}-{self.condition.name}-{self.number:03}"
 
 
-def schedule() -> list[Task]:
+def schedule(*, of_work: bool = False) -> list[Task]:
     """All comparisons; no change and +10 % of both services first, mixed so that each has its share of every hour."""
+    if of_work:
+        return [task for task in _mixed(OF_WORK) if task.service == REPORTED]
     return [*_mixed(CONDITIONS[:_FIRST]), *_mixed(CONDITIONS[_FIRST:])]
 
 

@@ -12,7 +12,7 @@ from entrypoint.measurement.metrics import METRICS
 from entrypoint.measurement.pairs import BASE, CANDIDATE
 
 OCCASIONS = 10
-_ACCUSED = {Status.REGRESSED, Status.OVER_LIMIT}
+ACCUSED = {Status.REGRESSED, Status.OVER_LIMIT}
 _ROWS = ("", "p50", "p95")
 
 
@@ -70,7 +70,7 @@ def said_of(comparison: Comparison | None, row: str) -> Said | None:
     if comparison is None:
         return None
     changes = [change for change in comparison.changes if row in ("", change.metric)]
-    if any(change.status in _ACCUSED for change in changes):
+    if any(change.status in ACCUSED for change in changes):
         return Said.ACCUSED
     return Said.UNDECIDED if any(_in_doubt(change) for change in changes) else Said.QUIET
 

@@ -6,9 +6,10 @@ from statistics import mean, stdev
 
 from scipy.stats import chi2
 
-from benchmarks.trust.conditions import CONDITIONS, SERVICES, UNCHANGED
+from benchmarks.trust.conditions import CONDITIONS, OF_WORK, SERVICES, UNCHANGED
 from benchmarks.trust.lines import Line, Said, all_lines
 from benchmarks.trust.trials import Look, Trial
+from benchmarks.trust.work import table_of_work
 from entrypoint.judgement.significance import exact_interval
 
 # Runs without which a spread says nothing.
@@ -21,10 +22,10 @@ def tables(trials: Sequence[Trial]) -> str:
     """Everything in Markdown: what was run, and a table for each service."""
     if not trials:
         return "No comparison was made yet."
-    parts = [_overview(trials)]
+    parts = [_overview(trials), table_of_work(trials)]
     for service in SERVICES:
         own = [trial for trial in trials if trial.service == service and trial.usable]
-        if own:
+        if any(trial.condition in CONDITIONS for trial in own):
             parts += [f"### `{service}`", _truth(own), _of_service(own), _worth(own)]
     return "\n\n".join(filter(None, parts))
 
@@ -46,7 +47,7 @@ def _overview(trials: Sequence[Trial]) -> str:
 def differs(trial: Trial) -> bool:
     """Whether the raw samples do not give what the product said; an invalid run is not compared, nor are figures it did not
     have at the time."""
-    again = trial.replayed(trial.condition.threshold).comparison
+    again = None if trial.condition in OF_WORK else trial.replayed(trial.condition.threshold).comparison
     if again is None:
         return False
     return not trial.live <= {(change.endpoint, change.metric, change.status.value) for change in again.changes}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.trust.campaign import DONE
-from benchmarks.trust.conditions import NAMED, Condition, thresholds_at
+from benchmarks.trust.conditions import JUDGED, NAMED, Condition, thresholds_at
 from entrypoint.baseline.model import Fingerprint, Group, Run
 from entrypoint.baseline.runs import as_run
 from entrypoint.generation import in_look
@@ -23,8 +23,10 @@ from entrypoint.judgement.paired import Paired
 from entrypoint.measurement.generations import whole
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.model import Measurement
-from entrypoint.measurement.pairs import BASE, CANDIDATE, Pairs, joined, read_pairs
+from entrypoint.measurement.pairs import BASE, CANDIDATE, Pairs, joined
+from entrypoint.service import cpu
 from entrypoint.settings.model import Compare
+from entrypoint.side_by_side import pairs_of
 from locustfiles.ml_loadtest import contract
 
 _RATE = Compare().false_alarm_rate
@@ -74,6 +76,13 @@ class Replay:
     looks: int
 
 
+def compared(looks: Sequence[Look], threshold: float, rows: Sequence[str] = JUDGED) -> Comparison:
+    """So many looks, judged together; what an earlier one acquitted is judged again."""
+    pairs = joined([look.pairs for look in looks])
+    measurement = whole([look.candidate for look in looks], pairs)
+    return compare(measurement, Paired(pairs, _SEED), thresholds_at(threshold, rows), _RATE)
+
+
 def replay(looks: Sequence[Look], threshold: float) -> Replay:
     """Look after look, as `side_by_side` goes on: for as long as a row is open that more looks could decide."""
     earlier: Comparison | None = None
@@ -81,10 +90,7 @@ def replay(looks: Sequence[Look], threshold: float) -> Replay:
         seen = looks[:number]
         if not seen[-1].valid:
             return Replay(None, number)
-        pairs = joined([look.pairs for look in seen])
-        measurement = whole([look.candidate for look in seen], pairs)
-        now = compare(measurement, Paired(pairs, _SEED), thresholds_at(threshold), _RATE)
-        earlier = acquit(earlier, now)
+        earlier = acquit(earlier, compared(seen, threshold))
         if not open_rows(earlier, number, _MOST_LOOKS):
             return Replay(earlier, number)
     # The run itself stopped here, at another threshold; what this one would have seen next, nobody knows.
@@ -117,7 +123,8 @@ class Trial:
     def looks(self) -> list[Look]:
         """Every generation that was measured."""
         folders = [in_look(self.folder / "samples", look) for look in range(1, _MOST_LOOKS + 1)]
-        return [_read_look(folder) for folder in folders if (folder / "closing.json").exists()]
+        logs = [in_look(self.folder / "service", look) for look in range(1, _MOST_LOOKS + 1)]
+        return [_read_look(*place) for place in zip(folders, logs, strict=True) if (place[0] / "closing.json").exists()]
 
     @property
     def live(self) -> set[tuple[str, str, str]]:
@@ -155,13 +162,15 @@ class Trial:
         return as_run(self.looks[0].base, occasion=name, commit="", date="2000-01-01", id=name)
 
 
-def _read_look(folder: Path) -> Look:
+def _read_look(folder: Path, logs: Path) -> Look:
+    """Those of before processor time was read have none in their pairs."""
     plan, closing = contract.read_plan(folder / "plan.json"), contract.read_closing(folder / "closing.json")
     ours, theirs = (
         measure_recording(folder, plan, closing, plan_key="", plan_text="", target=target)
         for target in (CANDIDATE, BASE)
     )
-    return Look(candidate=ours, base=theirs, pairs=read_pairs(folder, closing))
+    counted = cpu.looks(logs / cpu.COUNTED), cpu.looks(logs / "base" / cpu.COUNTED)
+    return Look(candidate=ours, base=theirs, pairs=pairs_of(folder, closing, plan.lead_in_s, counted))
 
 
 def read_trials(folder: Path) -> list[Trial]:

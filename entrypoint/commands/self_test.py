@@ -183,17 +183,20 @@ def _try(bench: _Bench, name: str, delay_ms: float, endpoint: str = "") -> _Tria
     return _Trial(result, bool(accused), any(_is_planted(change, endpoint) for change in accused))
 
 
-def compare_parties(settings: Settings, parties: tuple[Party, Party], console: Console) -> Result:
+def compare_parties(
+    settings: Settings, parties: tuple[Party, Party], console: Console, *, least_looks: int = 1
+) -> Result:
     """Two services side by side that are not two commits; the results are saved where the settings say.
 
     Args:
         settings: with `compare.with: base`.
         parties: the candidate first.
+        least_looks: so many looks are made even if the rows need fewer.
     """
     known = prepare(_comparing(settings, CompareWith.NONE))  # no base commit is looked for
     known = dataclasses.replace(known, settings=settings, base=known.commit or "itself")
     try:
-        measured = look_again(known, parties, console)
+        measured = look_again(known, parties, console, least=least_looks)
     except BaseFailed as failed:
         raise failed.error from failed
     result = conclude(known, decide(known, measured), measured)

@@ -1,5 +1,6 @@
 """The pure parts of the trust benchmark: what is tried in which order, other tools' rules, and what a count proves."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -11,17 +12,18 @@ import pytest
 import yaml
 
 from benchmarks.trust import campaign, noise, table
-from benchmarks.trust.conditions import CONDITIONS, NAMED, RATE, UNCHANGED, schedule, thresholds_at
+from benchmarks.trust.conditions import CONDITIONS, NAMED, OF_WORK, RATE, UNCHANGED, schedule, thresholds_at
 from benchmarks.trust.lines import Line, Said, all_lines, said_of
 from benchmarks.trust.rivals import RULES, Seen, alert, deviations, fixed_exact, locust_p95, mann_whitney, student
 from benchmarks.trust.trials import ENDPOINT, Look, Trial
+from benchmarks.trust.work import table_of_work
 from entrypoint.errors import SettingsError
 from entrypoint.judgement.model import Change, Comparison, Status
 from entrypoint.load.interpreter import locust_python
 from entrypoint.measurement.measure import measure_endpoint
 from entrypoint.measurement.model import Check
 from tests.judgement.building import measurement
-from tests.judgement.pairing import noisy, pairs_of, side
+from tests.judgement.pairing import lucky, noisy, pairs_of, ratio, side
 
 CHANCE = np.random.default_rng(7)
 LOCUSTS_OWN = """
@@ -121,6 +123,14 @@ def sides(scale: float = 1.0, seed: int = 1, *, valid: bool = True) -> Look:
         () if valid else (Check(name="steal", value=1.0, limit=0.1, unit="", ok=False, text="the neighbour took it"),)
     )
     return Look(candidate=ours.model_copy(update={"checks": failed}), base=theirs, pairs=made)
+
+
+def worked(more: float, seed: int, *, valid: bool = True) -> Look:
+    """A look in which the candidate used so much more CPU time, and took no longer."""
+    ours, theirs = lucky(20, seed, shared=0.05, own=0.01)
+    look = sides(1.0, seed, valid=valid)
+    made = dataclasses.replace(look.pairs, service={"cpu-per-request": (ratio(ours * (1 + more)), ratio(theirs))})
+    return dataclasses.replace(look, pairs=made)
 
 
 def trial(*looks: Look, condition: str = "unchanged", began: float = 0.0) -> Trial:
@@ -242,3 +252,44 @@ def test_a_row_that_nobody_can_judge_is_undecided() -> None:
     assert said_of(comparison, "p95") is Said.UNDECIDED
     assert said_of(comparison, "") is Said.UNDECIDED
     assert said_of(comparison, "p50") is Said.QUIET
+
+
+class TestWork:
+    def test_comparisons_of_the_campaign_of_work_are_mixed_and_of_the_reported_service_alone(self) -> None:
+        names = [(task.service, task.condition.name) for task in schedule(of_work=True)]
+        assert names[:4] == [("computes", "same"), ("computes", "work-5")] * 2
+        assert len(names) == 16
+
+    def test_both_conditions_are_judged_at_half_of_what_is_planted(self) -> None:
+        same, work = OF_WORK
+        assert same.threshold == work.threshold == pytest.approx((work.setting - 1) / 2)
+
+    def test_a_row_says_how_often_it_saw_the_work_and_the_other_that_it_did_not(self) -> None:
+        more = [trial(worked(0.05, seed), worked(0.05, seed + 50), condition="work-5") for seed in (1, 2, 3)]
+        lines = [line.split(" | ") for line in table_of_work(more).splitlines()[2:]]
+        assert [(line[1], line[2], line[3]) for line in lines] == [
+            ("`p50`", "1", "3"), ("`p50`", "2", "3"), ("`cpu-per-request`", "1", "3"), ("`cpu-per-request`", "2", "3"),
+        ]  # fmt: skip
+        assert [line[6][0] for line in lines] == ["0", "0", "3", "3"]
+        assert [line[8][0] for line in lines] == ["0", "0", "3", "3"]
+        assert lines[3][4].startswith(("+4.", "+5."))
+
+    def test_a_look_that_is_invalid_or_was_not_made_counts_nowhere(self) -> None:
+        once = trial(worked(0.05, 1), condition="work-5")
+        spoiled = trial(worked(0.05, 2), worked(0.05, 3, valid=False), condition="work-5")
+        counts = [line.split(" | ")[2:4] for line in table_of_work([once, spoiled]).splitlines()[2:]]
+        assert counts == [["1", "2"], ["1", "2"]]
+
+    def test_a_campaign_of_the_gate_has_no_such_table(self) -> None:
+        assert table_of_work([trial(sides())]) == ""
+
+    def test_services_are_processes_where_an_interpreter_is_given(self, tmp_path: Path, monkeypatch) -> None:
+        seen: list = []
+        monkeypatch.setattr(campaign, "compare_parties", lambda _s, parties, _c, **more: seen.append((parties, more)))
+        course = campaign.Course(duration_s=5.0, of_work=True, python="/opt/python")
+        campaign._compare(campaign._settings(tmp_path, 0.025, course), "computes", {"WORK": "1.05"}, None, course)
+        ((candidate, base), more) = seen[0]
+        assert candidate.service.command.startswith("/opt/python -m uvicorn computes:app")
+        assert not candidate.service.compose_file
+        assert (candidate.service.environment["WORK"], "WORK" in base.service.environment) == ("1.05", False)
+        assert more == {"least_looks": 2}
