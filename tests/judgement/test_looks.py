@@ -95,7 +95,12 @@ def test_a_look_gives_as_many_times_the_data_as_there_may_be_looks_after_it():
 
 
 def test_the_service_s_own_figures_need_no_other_look():
-    assert open_rows(comparison(row(Status.REGRESSED).model_copy(update={"endpoint": SERVICE})), 1, 3) == []
+    assert (
+        open_rows(
+            comparison(row(Status.REGRESSED, metric="time-to-ready").model_copy(update={"endpoint": SERVICE})), 1, 3
+        )
+        == []
+    )
 
 
 def test_failures_are_hopeless_if_no_look_has_enough_requests():
