@@ -19,7 +19,7 @@ from entrypoint.load.requests import write_locustfile
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.model import Measurement
 from entrypoint.measurement.samples import read_health
-from entrypoint.measurement.service import figures_of_start, figures_of_use, ran_out
+from entrypoint.measurement.service import figures_of_images, figures_of_start, figures_of_use, ran_out
 from entrypoint.measurement.validity import cores_of_generator
 from entrypoint.report.result import ServiceLog, Usage
 from entrypoint.service import Fault, Place, Target, cost, cpu, logs, resources, running
@@ -71,7 +71,7 @@ class Generation:
         facts: what identifies the candidate.
         places: of each party, with what its services used.
         cpu: how much processor time each party's services had used, ten times a second; nothing where there is one party alone.
-        starts: what each party took to start, by metric; nothing where it was running already.
+        starts: what each party took to start, its images among it, by metric; nothing where it was running already.
     """
 
     recording: Recording
@@ -179,10 +179,11 @@ def _usage(places: dict[str, Place], closing: contract.Closing) -> tuple[Usage, 
 
 
 def _of_start(target: Target) -> dict[str, float]:
+    images = figures_of_images(target.image_bytes)
     if target.readiness is None:
-        return {}
+        return images
     seconds = target.timing["start"] + target.timing["ready"]
-    return figures_of_start(seconds, target.readiness.first_ms, target.readiness.usual_ms)
+    return images | figures_of_start(seconds, target.readiness.first_ms, target.readiness.usual_ms)
 
 
 def _logs(places: dict[str, Place]) -> tuple[ServiceLog, ...]:

@@ -302,6 +302,17 @@ _ALL = (
         optional=_OUT_OF_REACH,
     ),
     Metric(
+        # A build gives the same size each time, but for what its base image and its packages have become since.
+        key="image-size",
+        label="size of all images",
+        unit="MiB",
+        direction=Direction.LOWER_IS_BETTER,
+        max_change=0.10,
+        floor=10.0,
+        prior_sd=0.02,
+        optional="it has no images that a docker engine could tell the size of",
+    ),
+    Metric(
         key="total-time",
         label="total time",
         unit="ms",

@@ -35,6 +35,16 @@ class Used(Protocol):
 
 # Shares beyond which a limit is what requests wait for.
 _HELD_BACK, _IN_FULL = 0.10, 0.90
+_MIB = 2**20
+
+
+def figures_of_images(size: int | None) -> dict[str, float]:
+    """Its images by metric.
+
+    Args:
+        size: of all of them in bytes; None where it has none.
+    """
+    return {} if size is None else {"image-size": size / _MIB}
 
 
 def figures_of_start(ready_s: float, first_ms: float, usual_ms: float) -> dict[str, float]:

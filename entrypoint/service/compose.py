@@ -38,6 +38,7 @@ class ComposeService:
         self.url = ""
         self.timing: dict[str, float] = {}
         self.readiness: Readiness | None = None
+        self.image_bytes: int | None = None
         self.access = Access(headers=headers_of(service.headers))
         self.hint = f"Does it listen on 0.0.0.0 (not on 127.0.0.1) and on port {service.port} inside its container?"
         self._service = service
@@ -99,9 +100,12 @@ class ComposeService:
         return max(Counter(found.service for found in self._seen).values(), default=1)
 
     def settle(self) -> None:
-        """Remember how each container is, now that the service is ready."""
+        """Remember how each container is, now that the service is ready, and how large their images are."""
         self._looked = 0.0
         self.look()
+        images = {found.image for found in self._seen}
+        sizes = self._docker.image_sizes(images)
+        self.image_bytes = sum(sizes.values()) if images == sizes.keys() else None
 
     def gauges(self) -> list[Gauge]:
         """Each container's control group; none where the engine's machine is another one."""

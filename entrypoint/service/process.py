@@ -33,6 +33,7 @@ class ProcessService:
         self.url = ""
         self.timing: dict[str, float] = {}
         self.readiness: Readiness | None = None
+        self.image_bytes: int | None = None
         self.access = Access(headers=headers_of(service.headers))
         self._arguments = parse_command(service.command, "command")
         self._variables = {key: str(value) for key, value in service.environment.items()}

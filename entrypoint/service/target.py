@@ -28,12 +28,14 @@ class Target(Protocol):
         timing: seconds of each step, disjoint: `build` (images built and pulled), `start` (until everything was
             started), `ready` (from then to the first answer), `setup`; and `teardown`, once it is down.
         readiness: how it became ready, once it is; None where it was running already.
+        image_bytes: size of the images of its containers, each counted once; None where none is known.
     """
 
     name: str
     url: str
     timing: dict[str, float]
     readiness: Readiness | None
+    image_bytes: int | None
 
     def faults(self) -> list[Fault]:
         """What happened to it since it was ready; empty for a URL, whose processes we cannot see."""

@@ -23,6 +23,7 @@ class UrlService:
         self.url = service.url.rstrip("/")
         self.timing: dict[str, float] = {}
         self.readiness: Readiness | None = None
+        self.image_bytes: int | None = None
         self.access = Access(
             headers=headers_of(service.headers),
             tls=_authority(service.ca) if service.ca else None,

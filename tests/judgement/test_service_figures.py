@@ -65,3 +65,18 @@ def test_endpoints_and_the_service_have_metrics_of_their_own():
     assert {metric for endpoint, metric in rows if endpoint == SERVICE} == {"time-to-ready"}
     assert ("GET /", "time-to-ready") not in rows
     assert all(metric.optional for metric in METRICS.values() if metric.is_of(SERVICE))
+
+
+@pytest.mark.parametrize(("asked", "status"), [({"gate": True}, Status.REGRESSED), ({}, Status.REPORTED)])
+def test_a_doubled_image_is_named_on_the_first_occasion_where_a_threshold_asks(asked, status):
+    runs = group({})
+    known = tuple(run.model_copy(update={"service": {"image-size": 180.0}}) for run in runs.runs)
+    found = measurement().model_copy(update={"service": {"image-size": 360.0}})
+    thresholds = [Threshold.model_validate({"endpoint": SERVICE, "image-size": asked})]
+
+    compared = compare(found, Committed(runs.model_copy(update={"runs": known})), thresholds, 0.01)
+
+    row = next(change for change in compared.changes if change.metric == "image-size")
+    assert row.status is status
+    if asked:
+        assert sentence(row).startswith("size of all images of the service rose from 180 MiB to 360 MiB (+100 %")

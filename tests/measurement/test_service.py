@@ -2,7 +2,7 @@
 
 import pytest
 
-from entrypoint.measurement.service import figures_of_start, figures_of_use, ran_out
+from entrypoint.measurement.service import figures_of_images, figures_of_start, figures_of_use, ran_out
 from entrypoint.service.cost import Spent
 
 
@@ -56,3 +56,8 @@ def test_what_ran_out_is_what_there_was_no_more_of(services, generator, words):
     said = ran_out(services, 10.0, 2, generator)
     assert words in said
     assert bool(words) == bool(said)
+
+
+def test_images_that_nobody_can_tell_the_size_of_have_no_figure():
+    assert figures_of_images(3 * 2**19) == {"image-size": 1.5}
+    assert figures_of_images(None) == {}

@@ -115,6 +115,10 @@ def test_beside_a_developers_own_copy(place: Place, say, left_behind, developers
         assert target.facts()["launcher"] == "compose"
         assert target.facts()["image of api"].startswith("sha256:")
         assert target.facts()["image of api"] != image
+        # Two services have this image, and it lies on the disk once.
+        assert target.facts()["image of migrate"] == target.facts()["image of api"]
+        size = docker("image", "inspect", "--format", "{{.Size}}", target.facts()["image of api"])
+        assert target.image_bytes == int(size) > 50e6
         private = [path for path in place.private_parent.rglob("*") if path.is_file()]
         assert [path.stat().st_mode & 0o777 for path in private] == [0o600]
 
