@@ -1,17 +1,22 @@
-"""Whether what a service costs shows what was planted in it, run by run: python -m benchmarks.costs
+"""Whether what a service costs shows what was planted in it, run by run: python -m benchmarks.costs [--example NAME]
 
-The trust campaign's service that computes, on docker compose; the conditions take turns, so that a drift of the machine falls on
-all alike.
+The trust campaign's service that computes, or with `--example` a copy of one of the examples, judged by a baseline of five runs.
+On docker compose; the conditions take turns, so that a drift of the machine falls on all alike.
 """
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks import machine
+from benchmarks.planting import EXAMPLES, Plot, Ran
+from entrypoint.measurement.metrics import METRICS
 
 _CONFIG = Path(__file__).parent / "trust/services/loadtest.yml"
 _PLANTED = {
@@ -22,11 +27,25 @@ _PLANTED = {
     "ready 2 s later": {"START": "2"},
     "half a core": {"CPUS": "0.5"},
 }
-_ROUNDS = 3
+_OCCASIONS = 5
+_COLUMNS = {
+    "CPU ms for each success": ("cpu-per-request", 1),
+    "p50 ms": ("p50", 1),
+    "MiB in 1,000 requests": ("memory-growth", 1),
+    "ready after ms": ("time-to-ready", 1),
+    "held back %": ("throttled", 100),
+    "images MiB": ("image-size", 1),
+}
+Condition = Callable[[Path], Ran]
 
 
-def run(folder: Path, environment: dict[str, str]) -> dict[str, float]:
-    """The figures of one run: p50 of the only endpoint, and what the service cost."""
+def of_service() -> dict[str, Condition]:
+    """Each condition of the trust campaign's service."""
+    return {name: partial(_run, environment=environment) for name, environment in _PLANTED.items()}
+
+
+def _run(folder: Path, environment: dict[str, str]) -> Ran:
+    """Without a baseline, so nothing is named."""
     program = Path(sys.executable).with_name("ml-loadtest")
     arguments = ["--config", str(_CONFIG), "--compare-with", "none", "--duration", "15s", "--out", str(folder)]
     subprocess.run(
@@ -37,33 +56,73 @@ def run(folder: Path, environment: dict[str, str]) -> dict[str, float]:
         timeout=300,
     )
     measurement = json.loads((folder / "result.json").read_text())["measurement"]
-    return {"p50": measurement["endpoints"]["POST /predict"]["metrics"]["p50"], **measurement["service"]}
+    return Ran(
+        {"p50": measurement["endpoints"]["POST /predict"]["metrics"]["p50"], **measurement["service"]}, frozenset()
+    )
 
 
-def cell(found: list[dict[str, float]], metric: str, scale: float = 1.0) -> str:
+def of_example(name: str, folder: Path) -> dict[str, Condition]:
+    """Each condition of an example, once its baseline is there: work and padding are in proportion to what that has."""
+    plot = Plot(name, folder)
+    for occasion in range(_OCCASIONS):
+        plot.calibrate(occasion)
+        print(f"calibrated {occasion + 1} of {_OCCASIONS}", file=sys.stderr, flush=True)
+    work_ms, size = plot.usual("cpu-per-request"), int(plot.usual("image-size") * 2**20)
+    fewer = EXAMPLES[name].fewer
+    planted = {
+        "nothing": {},
+        "+5 % of work": {"EXTRA_MS": f"{0.05 * work_ms:.4g}"},
+        "+20 % of work": {"EXTRA_MS": f"{0.2 * work_ms:.4g}"},
+        "1 KiB left behind by each request": {"LEAK": "1024"},
+        "ready 2 s later": {"START": "2"},
+        f"{fewer} of a core": {"CPUS": fewer},
+    }
+    found: dict[str, Condition] = {key: partial(_plot, plot, environment=value) for key, value in planted.items()}
+    return found | {"image twice as large": partial(_plot, plot, environment={}, padding=size)}
+
+
+def _plot(plot: Plot, folder: Path, environment: dict[str, str], padding: int = 0) -> Ran:
+    return plot.run(folder.name, environment, padding)
+
+
+def cell(found: list[Ran], metric: str, scale: float = 1.0) -> str:
     """The mean of the rounds, and lowest to highest."""
-    values = [one[metric] * scale for one in found if metric in one]
+    values = [one.figures[metric] * scale for one in found if metric in one.figures]
     return f"{sum(values) / len(values):.3g} ({min(values):.3g} to {max(values):.3g})" if values else ""
 
 
+def names(found: list[Ran]) -> str:
+    """Which figures of the service the reasons named, in how many of the runs."""
+    counts = {metric: sum(metric in one.named for one in found) for metric in METRICS}
+    told = [f"`{metric}` {count} of {len(found)}" for metric, count in counts.items() if count]
+    return ", ".join(told) or "nothing"
+
+
 def main() -> None:
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in _PLANTED}
-    for number in range(_ROUNDS):
-        for name, environment in _PLANTED.items():
-            with tempfile.TemporaryDirectory() as folder:
-                found[name].append(run(Path(folder) / "results", environment))
-            print(f"round {number + 1}, {name}: {found[name][-1]}", file=sys.stderr, flush=True)
-    print(f"{machine.describe()}\n")
-    head = ("Planted", "CPU ms for each success", "p50 ms", "MiB in 1,000 requests", "ready after ms", "held back %")
-    print("| " + " | ".join(head) + " |\n" + "| --- " * len(head) + "|")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.costs", description=__doc__)
+    parser.add_argument(
+        "--example", choices=EXAMPLES, help="a copy of this one instead of the trust campaign's service"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each condition")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        conditions = of_example(options.example, Path(place)) if options.example else of_service()
+        found: dict[str, list[Ran]] = {name: [] for name in conditions}
+        for number in range(options.rounds):
+            for condition, (name, run) in enumerate(conditions.items()):
+                found[name].append(run(Path(place) / f"results-{number}-{condition}"))
+                print(f"round {number + 1}, {name}: {found[name][-1]}", file=sys.stderr, flush=True)
+    print(f"{machine.describe()}\n\n{table(found, named=bool(options.example))}")
+
+
+def table(found: dict[str, list[Ran]], *, named: bool) -> str:
+    """A row for each condition; with a last column for what was named."""
+    head = ["Planted", *_COLUMNS, *(["named in the report"] if named else [])]
+    lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
     for name, runs in found.items():
-        cells = (
-            cell(runs, "cpu-per-request"),
-            cell(runs, "p50"),
-            cell(runs, "memory-growth"),
-            cell(runs, "time-to-ready"),
-        )
-        print("| " + " | ".join((name, *cells, cell(runs, "throttled", 100))) + " |")
+        cells = [cell(runs, metric, scale) for metric, scale in _COLUMNS.values()]
+        lines.append("| " + " | ".join([name, *cells, *([names(runs)] if named else [])]) + " |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,133 @@
+"""A copy of an example whose service can have something wrong, and a baseline of it with nothing wrong."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoint.measurement.metrics import METRICS
+
+_ROOT = Path(__file__).parents[1]
+_PROGRAM = Path(sys.executable).with_name("ml-loadtest")
+# What a threshold asks of the service as a whole, where an example's own file asks nothing.
+_ASKED = """
+extends: loadtest.yml
+service:
+  compose-file: [compose.yml, planted.yml]
+thresholds:
+  - endpoint: (service)
+    cpu-per-request: {max-increase: 10%}
+    image-size: {max-increase: 10%}
+    time-to-ready: {max-increase: 30%}
+    memory-growth: {max: 512KiB}
+    throttled: {max: 1%}
+"""
+_COMPOSE = """
+services:
+  SERVICE:
+    environment: {EXTRA_MS: "${EXTRA_MS:-0}", LEAK: "${LEAK:-0}", START: "${START:-0}"}
+    deploy: {resources: {limits: {cpus: "${CPUS:-USUAL}"}}}
+"""
+_DOCKERFILE = "\nCOPY served.py app.py padding ./\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One of the examples.
+
+    Attributes:
+        service: that has its app in `app.py`, in the compose file.
+        cpus: its limit in cores; 0 for none.
+        fewer: a limit that it feels.
+        load: flags that make it short.
+    """
+
+    service: str
+    cpus: str
+    fewer: str
+    load: tuple[str, ...]
+
+
+EXAMPLES = {
+    "recommender": Example(service="api", cpus="0", fewer="0.5", load=("--duration", "15s")),
+    "fish": Example(service="ml", cpus="0.3", fewer="0.15", load=("--count", "1000")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What one run came to: its figures by metric, and the metrics of the service that its reasons name."""
+
+    figures: dict[str, float]
+    named: frozenset[str]
+
+
+class Plot:
+    """A folder with the copy, the baseline and the results.
+
+    Args:
+        name: of the example.
+        folder: for all of it.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._name, self._example, self._folder = name, EXAMPLES[name], folder
+        self._copy = folder / name
+        shutil.copytree(_ROOT / "examples" / name, self._copy, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        (self._copy / "app.py").rename(self._copy / "served.py")
+        shutil.copy(Path(__file__).parent / "planted/app.py", self._copy)
+        with (self._copy / "Dockerfile").open("a") as dockerfile:
+            dockerfile.write(_DOCKERFILE)
+        (self._copy / "asked.yml").write_text(_ASKED)
+        compose = _COMPOSE.replace("SERVICE", self._example.service).replace("USUAL", self._example.cpus)
+        (self._copy / "planted.yml").write_text(compose)
+
+    def calibrate(self, occasion: int) -> None:
+        """One more run of the baseline, which counts as an occasion of its own."""
+        self._ml_loadtest("calibrate", {}, 0, f"calibrated-{occasion}", "--runs", "1", GITHUB_RUN_ID=str(occasion))
+
+    def usual(self, metric: str) -> float:
+        """A figure of the service with nothing wrong, the mean of the baseline."""
+        group = json.loads((self._folder / "baseline.json").read_text())["groups"][0]
+        found = [run["service"][metric] for run in group["runs"]]
+        return sum(found) / len(found)
+
+    def run(self, out: str, environment: dict[str, str], padding: int = 0) -> Ran:
+        """Measure it with something wrong, and have it judged by the baseline.
+
+        Args:
+            out: a folder's name.
+            environment: what is wrong; see `planted/app.py`.
+            padding: bytes by which its image is larger.
+        """
+        self._ml_loadtest("run", environment, padding, out)
+        result = json.loads((self._folder / out / "result.json").read_text())
+        measurement = result["measurement"]
+        busiest = max(measurement["endpoints"].values(), key=lambda endpoint: endpoint["requests"])
+        reasons = "\n".join(reason["text"] for reason in result["reasons"])
+        named = {key for key, metric in METRICS.items() if f"{metric.label} of the service" in reasons}
+        return Ran({"p50": busiest["metrics"]["p50"], **measurement["service"]}, frozenset(named))
+
+    def _ml_loadtest(
+        self, command: str, wrong: dict[str, str], padding: int, out: str, *more: str, **also: str
+    ) -> None:
+        with (self._copy / "padding").open("wb") as file:
+            file.truncate(padding)
+        arguments = ["--config", str(self._copy / "asked.yml"), "--baseline", str(self._folder / "baseline.json")]
+        arguments += ["--locustfile", str(_ROOT / f"locustfiles/{self._name}.py"), "--out", str(self._folder / out)]
+        done = subprocess.run(
+            [_PROGRAM, command, *arguments, "--warm-up", "3s", *self._example.load, *more],
+            env={**os.environ, **wrong, **also},
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        if done.returncode not in (0, 1):
+            raise SystemExit(
+                f"{command} of {self._name} with {wrong} ended with {done.returncode}:\n{done.stderr[-3000:]}"
+            )
