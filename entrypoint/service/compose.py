@@ -13,13 +13,14 @@ from entrypoint.service import containers, cpu
 from entrypoint.service.commands import Outcome
 from entrypoint.service.compose_files import ComposeFiles
 from entrypoint.service.containers import Container
+from entrypoint.service.control_groups import of_container
 from entrypoint.service.deadline import Deadline
 from entrypoint.service.docker import Docker
 from entrypoint.service.ledger import Claim
 from entrypoint.service.logs import last_lines, tail
 from entrypoint.service.place import Place
 from entrypoint.service.readiness import Access, Readiness, headers_of
-from entrypoint.service.resources import Gauge, of_container
+from entrypoint.service.resources import Gauge
 from entrypoint.service.target import Fault
 from entrypoint.settings import model
 

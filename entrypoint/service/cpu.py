@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from entrypoint.service.resources import Gauge, control_groups
+from entrypoint.service.control_groups import control_groups
+from entrypoint.service.resources import Gauge
 
 COUNTED = "cpu.jsonl"
 # A turn lasts a second or more. Two services read so often take less than 1 % of a core (docs/cost-and-capacity.md).

@@ -1,0 +1,90 @@
+"""What the kernel counts of a container: its control groups, version 2 or 1, and its network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """What the kernel knows of a service at one moment.
+
+    Attributes:
+        cpu_s: processor time used so far, in seconds.
+        memory: bytes in use, without file cache that the kernel would give back at once.
+        throttled_s: how long its own limit has kept it from running so far, in seconds; None where that is not counted.
+        network: bytes received and sent so far; None for a process, which shares the machine's network.
+    """
+
+    cpu_s: float
+    memory: int
+    throttled_s: float | None = None
+    network: int | None = None
+
+
+def control_groups(pid: int, root: Path) -> dict[str, str]:
+    """The path of a process's control group by controller, "" for version 2; nothing where it cannot be read."""
+    try:
+        lines = (root / f"proc/{pid}/cgroup").read_text().splitlines()
+    except OSError:
+        return {}
+    return {
+        controller: path for _, names, path in (line.split(":", 2) for line in lines) for controller in names.split(",")
+    }
+
+
+def of_container(pid: int, root: Path = Path("/")) -> Callable[[], Counters] | None:
+    """How to read the control group that a container's first process is in; None if there is none that can be read.
+
+    Args:
+        pid: of the process, in this system's numbering.
+        root: where `/proc` and `/sys` are.
+    """
+    paths = control_groups(pid, root)
+    groups, network = root / "sys/fs/cgroup", root / f"proc/{pid}/net/dev"
+    unified = groups / paths.get("", "/").lstrip("/")
+    if (unified / "cpu.stat").exists() and (unified / "memory.current").exists():
+        return lambda: _read_unified(unified, network)
+    if {"cpuacct", "memory"} <= paths.keys():
+        cpu, memory = (groups / name / paths[name].lstrip("/") for name in ("cpuacct", "memory"))
+        if (cpu / "cpuacct.usage").exists() and (memory / "memory.usage_in_bytes").exists():
+            limits = groups / "cpu" / paths.get("cpu", "/").lstrip("/")
+            return lambda: _read_version_1(cpu, memory, limits, network)
+    return None
+
+
+def _read_unified(folder: Path, network: Path) -> Counters:
+    times = _pairs(folder / "cpu.stat")
+    cache = _pairs(folder / "memory.stat").get("inactive_file", 0)
+    throttled = times.get("throttled_usec")
+    return Counters(
+        cpu_s=times["usage_usec"] / 1e6,
+        memory=max(0, int((folder / "memory.current").read_text()) - cache),
+        throttled_s=None if throttled is None else throttled / 1e6,
+        network=_bytes(network),
+    )
+
+
+def _read_version_1(cpu: Path, memory: Path, limits: Path, network: Path) -> Counters:
+    cache = _pairs(memory / "memory.stat").get("total_inactive_file", 0)
+    throttled = _pairs(limits / "cpu.stat").get("throttled_time") if (limits / "cpu.stat").exists() else None
+    return Counters(
+        cpu_s=int((cpu / "cpuacct.usage").read_text()) / 1e9,
+        memory=max(0, int((memory / "memory.usage_in_bytes").read_text()) - cache),
+        throttled_s=None if throttled is None else throttled / 1e9,
+        network=_bytes(network),
+    )
+
+
+def _bytes(path: Path) -> int | None:
+    """Received and sent through every interface of a network namespace but its loopback; None where it cannot be read."""
+    try:
+        lines = path.read_text().splitlines()[2:]
+    except OSError:
+        return None
+    counted = {name.strip(): numbers.split() for name, _, numbers in (line.partition(":") for line in lines)}
+    return sum(int(numbers[0]) + int(numbers[8]) for name, numbers in counted.items() if name != "lo")
+
+
+def _pairs(path: Path) -> dict[str, int]:
+    return {name: int(value) for name, value in (line.split() for line in path.read_text().splitlines())}
