@@ -8,10 +8,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from entrypoint.judgement.model import Status
 from entrypoint.measurement.metrics import METRICS
 
 _ROOT = Path(__file__).parents[1]
 _PROGRAM = Path(sys.executable).with_name("ml-loadtest")
+_ACCUSES = (Status.REGRESSED.value, Status.OVER_LIMIT.value)
 # What a threshold asks of the service as a whole, where an example's own file asks nothing.
 _ASKED = """
 extends: loadtest.yml
@@ -59,7 +61,7 @@ EXAMPLES = {
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What one run came to: its figures by metric, and the metrics of the service that its reasons name."""
+    """What one run came to: its figures by metric, and the metrics of the service that its reasons accuse."""
 
     figures: dict[str, float]
     named: frozenset[str]
@@ -107,7 +109,7 @@ class Plot:
         result = json.loads((self._folder / out / "result.json").read_text())
         measurement = result["measurement"]
         busiest = max(measurement["endpoints"].values(), key=lambda endpoint: endpoint["requests"])
-        reasons = "\n".join(reason["text"] for reason in result["reasons"])
+        reasons = "\n".join(reason["text"] for reason in result["reasons"] if reason["code"] in _ACCUSES)
         named = {key for key, metric in METRICS.items() if f"{metric.label} of the service" in reasons}
         return Ran({"p50": busiest["metrics"]["p50"], **measurement["service"]}, frozenset(named))
 
