@@ -5,6 +5,8 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,7 @@ class ComposeService:
         """Remember how each container is, now that the service is ready, and how large their images are."""
         self._looked = 0.0
         self.look()
+        self._seen = _with_kills(self._seen)
         images = {found.image for found in self._seen}
         sizes = self._docker.image_sizes(images)
         self.image_bytes = sum(sizes.values()) if images == sizes.keys() else None
@@ -136,7 +139,8 @@ class ComposeService:
         Raises:
             ServiceError: the engine does not answer any more.
         """
-        return containers.faults(self._seen, self._docker.containers(self._claim.project), self._service.service)
+        now = _with_kills(self._docker.containers(self._claim.project))
+        return containers.faults(self._seen, now, self._service.service)
 
     def facts(self) -> dict[str, str]:
         """The launcher and the image id of each service."""
@@ -218,6 +222,19 @@ class ComposeService:
             remedy="The last lines of `docker compose up` say which service, and why.",
             log=last_lines(outcome.err),
         )
+
+
+def _with_kills(found: list[Container]) -> list[Container]:
+    """The containers with what the kernel says of those that run on this machine."""
+    return [replace(one, oom_kills=_kills(one.pid)) for one in found]
+
+
+def _kills(pid: int) -> int:
+    look = of_container(pid) if pid else None
+    # One that ends at this moment has nothing to read; the engine tells of its end.
+    with suppress(OSError, ValueError, KeyError):
+        return (look().oom_kills or 0) if look else 0
+    return 0
 
 
 def _for_interpolation(service: model.Service) -> dict[str, str]:

@@ -19,6 +19,7 @@ class Container:
         pid: of its first process, 0 unless it runs.
         status: docker's word: created, running, paused, restarting, exited, dead.
         restarts: how often the engine started it again.
+        oom_kills: how many of its processes the kernel has killed since it was started; 0 too where that cannot be read.
         image: the image's id.
         ports: host ports on loopback by TCP port inside the container.
     """
@@ -34,6 +35,7 @@ class Container:
     started_at: str
     image: str
     ports: Mapping[int, int]
+    oom_kills: int = 0
 
     @property
     def has_ended(self) -> bool:
@@ -121,14 +123,17 @@ def _fault(then: Container, now: Container | None, wanted: str) -> Fault | None:
     name = f"service `{then.service}`"
     if now is None:
         return Fault(kind="exited", what=f"{name} is gone: its container was removed")
-    if now.oom_killed and not then.oom_killed:
+    # Of a process that is not the container's first one, the kernel tells, and not every engine does.
+    if (now.oom_killed and not then.oom_killed) or now.oom_kills > then.oom_kills:
         return Fault(kind="oom-killed", what=f"{name} ran out of memory, and the kernel killed it or a process of it")
     if now.has_ended and (now.exit_code or now.service == wanted):
         return Fault(kind="exited", what=f"{name} {now.ending}")
     if now.restarts != then.restarts or now.status == "restarting":
         count = max(now.restarts - then.restarts, 1)
         times = "once" if count == 1 else f"{count} times"
-        return Fault(kind="restarted", what=f"{name} ended and was restarted {times}, last exit code {now.exit_code}")
+        # One that runs again has no exit code: the engine says 0.
+        last = "" if now.status == "running" else f", last exit code {now.exit_code}"
+        return Fault(kind="restarted", what=f"{name} ended and was restarted {times}{last}")
     if now.started_at != then.started_at and not now.has_ended:
         return Fault(kind="restarted", what=f"{name} was restarted from outside")
     return None

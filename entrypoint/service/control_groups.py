@@ -14,12 +14,14 @@ class Counters:
         memory: bytes in use, without file cache that the kernel would give back at once.
         throttled_s: how long its own limit has kept it from running so far, in seconds; None where that is not counted.
         network: bytes received and sent so far; None for a process, which shares the machine's network.
+        oom_kills: how many of its processes the kernel has killed because memory ran out; None where that is not counted.
     """
 
     cpu_s: float
     memory: int
     throttled_s: float | None = None
     network: int | None = None
+    oom_kills: int | None = None
 
 
 def control_groups(pid: int, root: Path) -> dict[str, str]:
@@ -62,17 +64,19 @@ def _read_unified(folder: Path, network: Path) -> Counters:
         memory=max(0, int((folder / "memory.current").read_text()) - cache),
         throttled_s=None if throttled is None else throttled / 1e6,
         network=_bytes(network),
+        oom_kills=_pairs_if_there(folder / "memory.events").get("oom_kill"),
     )
 
 
 def _read_version_1(cpu: Path, memory: Path, limits: Path, network: Path) -> Counters:
     cache = _pairs(memory / "memory.stat").get("total_inactive_file", 0)
-    throttled = _pairs(limits / "cpu.stat").get("throttled_time") if (limits / "cpu.stat").exists() else None
+    throttled = _pairs_if_there(limits / "cpu.stat").get("throttled_time")
     return Counters(
         cpu_s=int((cpu / "cpuacct.usage").read_text()) / 1e9,
         memory=max(0, int((memory / "memory.usage_in_bytes").read_text()) - cache),
         throttled_s=None if throttled is None else throttled / 1e9,
         network=_bytes(network),
+        oom_kills=_pairs_if_there(memory / "memory.oom_control").get("oom_kill"),
     )
 
 
@@ -84,6 +88,10 @@ def _bytes(path: Path) -> int | None:
         return None
     counted = {name.strip(): numbers.split() for name, _, numbers in (line.partition(":") for line in lines)}
     return sum(int(numbers[0]) + int(numbers[8]) for name, numbers in counted.items() if name != "lo")
+
+
+def _pairs_if_there(path: Path) -> dict[str, int]:
+    return _pairs(path) if path.exists() else {}
 
 
 def _pairs(path: Path) -> dict[str, int]:

@@ -233,6 +233,29 @@ def test_faults_while_it_serves(place: Place, say, left_behind):
     assert target.timing["teardown"] < 6
 
 
+HUNGRY = """
+services:
+  api:
+    build: .
+    mem_limit: 64m
+    memswap_limit: 64m
+"""
+
+
+def test_a_process_of_a_living_container_that_ran_out_of_memory_is_a_fault(place: Place, say, left_behind):
+    """A pool's worker dies, its parent starts another, and the container never ends."""
+    with running(compose(place, HUNGRY), name="candidate", place=place, say=say) as target:
+        assert target.faults() == []
+        api = f"{place.project('candidate')}-api-1"
+        docker("exec", api, "sh", "-c", "python -c 'bytearray(200 * 2**20)' || true")
+        found = target.faults()
+        assert shown(target.url) == {}
+    assert [(fault.kind, fault.what.partition(",")[0]) for fault in found] == [
+        ("oom-killed", "service `api` ran out of memory")
+    ]
+    assert left_behind() == []
+
+
 NEVER_READY = "services: {api: {build: ., environment: {SLOW_START_S: 60}}}"
 HAS_TO_WAIT = """
 services:

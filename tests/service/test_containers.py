@@ -1,6 +1,7 @@
 """What is read from `docker inspect`, and what counts as a fault."""
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -43,16 +44,17 @@ def test_parse():
         ({"status": "exited"}, "exited", "exited with code 0"),
         ({"status": "exited", "exit_code": 137, "oom_killed": True}, "oom-killed", "ran out of memory"),
         ({"oom_killed": True}, "oom-killed", "ran out of memory"),
-        ({"restarts": 1, "started_at": "10:01", "exit_code": 1}, "restarted", "restarted once, last exit code 1"),
+        ({"oom_kills": 1}, "oom-killed", "ran out of memory"),
+        ({"restarts": 1, "started_at": "10:01"}, "restarted", "ended and was restarted once$"),
         ({"restarts": 3, "started_at": "10:01"}, "restarted", "restarted 3 times"),
-        ({"status": "restarting", "exit_code": 1}, "restarted", "restarted once"),
+        ({"status": "restarting", "exit_code": 1}, "restarted", "restarted once, last exit code 1$"),
         ({"started_at": "10:01"}, "restarted", "restarted from outside"),
     ],
 )
 def test_a_fault(change, kind, part):
     found = faults([UP], [replace(UP, **change)], "api")
     assert [fault.kind for fault in found] == ([kind] if kind else [])
-    assert all(part in fault.what for fault in found)
+    assert all(re.search(part, fault.what) for fault in found)
 
 
 def test_a_container_that_is_gone():

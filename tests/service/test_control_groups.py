@@ -23,6 +23,7 @@ VERSION_2 = {
     "proc/7/cgroup": "0::/system.slice/docker-ab.scope\n",
     "sys/fs/cgroup/system.slice/docker-ab.scope/cpu.stat": "usage_usec 2500000\nthrottled_usec 1500000\n",
     "sys/fs/cgroup/system.slice/docker-ab.scope/memory.current": "7340032\n",
+    "sys/fs/cgroup/system.slice/docker-ab.scope/memory.events": "low 0\nhigh 0\nmax 31\noom 2\noom_kill 2\noom_group_kill 0\n",
     "sys/fs/cgroup/system.slice/docker-ab.scope/memory.stat": "anon 5000000\ninactive_file 1048576\n",
 }
 VERSION_1 = {
@@ -31,8 +32,12 @@ VERSION_1 = {
     "sys/fs/cgroup/cpuacct/docker/ab/cpuacct.usage": "2500000000\n",
     "sys/fs/cgroup/cpu/docker/ab/cpu.stat": "nr_periods 9\nnr_throttled 3\nthrottled_time 1500000000\n",
     "sys/fs/cgroup/memory/docker/ab/memory.usage_in_bytes": "7340032\n",
+    "sys/fs/cgroup/memory/docker/ab/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
     "sys/fs/cgroup/memory/docker/ab/memory.stat": "cache 1\ntotal_inactive_file 1048576\n",
 }
+
+
+NEEDED = ("7/cgroup", "cpuacct.usage", "memory.usage_in_bytes", "memory.stat")
 
 
 @pytest.mark.parametrize("files", [VERSION_1, VERSION_2], ids=["version 1", "version 2"])
@@ -42,15 +47,16 @@ def test_both_versions_of_control_groups_are_read(tmp_path, files):
     found = of_container(7, tmp_path)()
 
     assert (found.cpu_s, found.memory, found.throttled_s, found.network) == (2.5, 6 * 2**20, 1.5, 4500)
+    assert found.oom_kills == 2
 
 
 def test_what_a_kernel_does_not_count_is_not_known(tmp_path):
-    files = {name: text for name, text in VERSION_1.items() if "cpu.stat" not in name and "net/dev" not in name}
+    files = {name: text for name, text in VERSION_1.items() if name.endswith(NEEDED)}
     write(tmp_path, files)
 
     found = of_container(7, tmp_path)()
 
-    assert (found.cpu_s, found.throttled_s, found.network) == (2.5, None, None)
+    assert (found.cpu_s, found.throttled_s, found.network, found.oom_kills) == (2.5, None, None, None)
 
 
 @pytest.mark.parametrize("missing", ["proc/7/cgroup", "sys/fs/cgroup/system.slice/docker-ab.scope/cpu.stat"])
