@@ -110,6 +110,8 @@ def _successful_percentile(p: float) -> "Callable[[EndpointSamples], float]":
 
 _OUT_OF_REACH = "what the service uses could not be read on this machine"
 _NO_SEARCH = "no capacity was searched for (`mode: capacity`)"
+_NO_PRESSURE = "this kernel does not count the pressure of a container by itself"
+_OWN_PRESSURE = "the pressure of each container is known, or none at all"
 
 
 # Smallest samples for a percentile: the conservative one-sided 99 % bound of MLPerf's early stopping, about 6.64 / (1 - p).
@@ -280,6 +282,14 @@ _ALL = (
         optional=_OUT_OF_REACH,
     ),
     Metric(
+        key="final-memory",
+        label="memory in use at the end",
+        unit="MiB",
+        direction=Direction.LOWER_IS_BETTER,
+        prior_sd=0.05,
+        optional=_OUT_OF_REACH,
+    ),
+    Metric(
         key="memory-growth",
         label="growth of memory in 1,000 requests",
         unit="MiB",
@@ -300,6 +310,41 @@ _ALL = (
         direction=Direction.LOWER_IS_BETTER,
         prior_sd=0.05,
         optional=_OUT_OF_REACH,
+    ),
+    Metric(
+        key="disk-per-request",
+        label="read from and written to disks for each success",
+        unit="KiB",
+        direction=Direction.LOWER_IS_BETTER,
+        optional=_OUT_OF_REACH,
+    ),
+    Metric(
+        key="cpu-pressure",
+        label="share of time in which a part of it waited for a core",
+        unit="%",
+        direction=Direction.LOWER_IS_BETTER,
+        optional=_NO_PRESSURE,
+    ),
+    Metric(
+        key="memory-pressure",
+        label="share of time in which a part of it waited for memory",
+        unit="%",
+        direction=Direction.LOWER_IS_BETTER,
+        optional=_NO_PRESSURE,
+    ),
+    Metric(
+        key="machine-cpu-pressure",
+        label="share of time in which anything on the machine waited for a core",
+        unit="%",
+        direction=Direction.LOWER_IS_BETTER,
+        optional=_OWN_PRESSURE,
+    ),
+    Metric(
+        key="machine-memory-pressure",
+        label="share of time in which anything on the machine waited for memory",
+        unit="%",
+        direction=Direction.LOWER_IS_BETTER,
+        optional=_OWN_PRESSURE,
     ),
     Metric(
         # A build gives the same size each time, but for what its base image and its packages have become since.

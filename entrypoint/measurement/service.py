@@ -18,6 +18,11 @@ class Used(Protocol):
         ...
 
     @property
+    def final_mib(self) -> float:
+        """Memory at the end."""
+        ...
+
+    @property
     def growth_mib_s(self) -> float | None:
         """By how much its memory grew in a second."""
         ...
@@ -30,6 +35,16 @@ class Used(Protocol):
     @property
     def network_kib(self) -> float | None:
         """Received and sent."""
+        ...
+
+    @property
+    def disk_kib(self) -> float | None:
+        """Read from and written to disks."""
+        ...
+
+    @property
+    def stalled_s(self) -> Mapping[str, float]:
+        """For how long any of its tasks waited, by what for; nothing of what is not counted."""
         ...
 
 
@@ -71,6 +86,7 @@ def figures_of_use(used: Collection[Used], requests: int, seconds: float) -> dic
     found = {
         "cpu-per-request": 1000 * sum(one.cpu_s for one in used) / requests,
         "peak-memory": sum(one.peak_mib for one in used),
+        "final-memory": sum(one.final_mib for one in used),
     }
     growth = [one.growth_mib_s for one in used if one.growth_mib_s is not None]
     if len(growth) == len(used):
@@ -81,6 +97,11 @@ def figures_of_use(used: Collection[Used], requests: int, seconds: float) -> dic
     network = [one.network_kib for one in used if one.network_kib is not None]
     if len(network) == len(used):
         found["network-per-request"] = sum(network) / requests
+    disk = [one.disk_kib for one in used if one.disk_kib is not None]
+    if len(disk) == len(used):
+        found["disk-per-request"] = sum(disk) / requests
+    for kind in {kind for one in used for kind in one.stalled_s}:
+        found[f"{kind}-pressure"] = max(one.stalled_s.get(kind, 0.0) for one in used) / seconds
     return found
 
 

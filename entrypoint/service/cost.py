@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from entrypoint.service.cpu import Looks
-from entrypoint.service.resources import MIB, readings
+from entrypoint.service.resources import MIB, Reading, readings
 
 # Looks are a tenth of a second apart. One further away than this may lie in another turn, and a turn lasts a second or more.
 _NEAR_S = 0.5
@@ -21,16 +21,22 @@ class Spent:
     Attributes:
         cpu_s: processor time.
         peak_mib: the most memory at any look.
+        final_mib: memory at the last look.
         growth_mib_s: by how much its memory grew in a second, the least squares line through all looks; None of fewer than three.
         throttled_s: how long its own limit kept it from running; None where that is not counted.
         network_kib: received and sent; None where that is not counted.
+        disk_kib: read from and written to block devices; None where that is not counted.
+        stalled_s: for how long any of its tasks waited, by what for; see `Counters`.
     """
 
     cpu_s: float
     peak_mib: float
+    final_mib: float
     growth_mib_s: float | None
     throttled_s: float | None
     network_kib: float | None
+    disk_kib: float | None
+    stalled_s: dict[str, float]
 
 
 def spent(path: Path, begin: float, end: float) -> dict[str, Spent]:
@@ -46,11 +52,20 @@ def spent(path: Path, begin: float, end: float) -> dict[str, Spent]:
         found[service] = Spent(
             cpu_s=_grown([(look.at, look.cpu_s) for look in looks], begin, end) or 0.0,
             peak_mib=max(look.memory for look in inside) / MIB,
+            final_mib=inside[-1].memory / MIB,
             growth_mib_s=_slope([(look.at - begin, look.memory / MIB) for look in inside]),
             throttled_s=_grown([(look.at, look.throttled_s) for look in looks], begin, end),
             network_kib=_kib(_grown([(look.at, look.network) for look in looks], begin, end)),
+            disk_kib=_kib(_grown([(look.at, look.disk) for look in looks], begin, end)),
+            stalled_s=_stalled(looks, begin, end),
         )
     return found
+
+
+def _stalled(looks: Sequence[Reading], begin: float, end: float) -> dict[str, float]:
+    kinds = sorted({kind for look in looks for kind in look.stalled_s})
+    grown = {kind: _grown([(look.at, look.stalled_s.get(kind)) for look in looks], begin, end) for kind in kinds}
+    return {kind: seconds for kind, seconds in grown.items() if seconds is not None}
 
 
 def cpu_of_turn(looks: Looks, begin: float, end: float, *, idle_before: bool, idle_after: bool) -> float | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from entrypoint.service.control_groups import Counters
+from entrypoint.service.control_groups import Counters, stalled_machine
 
 RESOURCES = "resources.jsonl"
 _EVERY_S = 1.0
@@ -55,7 +55,7 @@ def of_process(pid: int) -> Callable[[], Counters]:
                 times = process.cpu_times()
                 cpu += times.user + times.system + times.children_user + times.children_system
                 memory += process.memory_info().rss
-        return Counters(cpu_s=cpu, memory=memory)
+        return Counters(cpu_s=cpu, memory=memory, stalled_s=stalled_machine())
 
     return read
 

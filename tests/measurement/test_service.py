@@ -2,29 +2,41 @@
 
 import pytest
 
+from entrypoint.measurement.metrics import METRICS, SERVICE
 from entrypoint.measurement.service import figures_of_images, figures_of_start, figures_of_use, ran_out
 from entrypoint.service.cost import Spent
 
 
 def used(**changes):
-    values = {"cpu_s": 6.0, "peak_mib": 100.0, "growth_mib_s": 0.5, "throttled_s": 3.0, "network_kib": 4000.0}
-    return Spent(**{**values, **changes})
+    values = {"cpu_s": 6.0, "peak_mib": 100.0, "final_mib": 90.0, "growth_mib_s": 0.5, "throttled_s": 3.0}
+    counted = {"network_kib": 4000.0, "disk_kib": 500.0, "stalled_s": {"cpu": 3.0}}
+    return Spent(**{**values, **counted, **changes})
 
 
 def test_services_are_taken_together_but_for_how_much_the_worst_was_held_back():
-    found = figures_of_use([used(), used(cpu_s=3.0, throttled_s=12.0, growth_mib_s=-0.1)], 2000, 30.0)
+    found = figures_of_use(
+        [used(), used(cpu_s=3.0, throttled_s=12.0, growth_mib_s=-0.1, stalled_s={"cpu": 6.0, "memory": 1.5})],
+        2000,
+        30.0,
+    )
     assert found == {
         "cpu-per-request": pytest.approx(4.5),
         "peak-memory": 200.0,
+        "final-memory": 180.0,
         "memory-growth": pytest.approx(0.4 * 30 / 2000 * 1000),
         "throttled": 0.4,
         "network-per-request": 4.0,
+        "disk-per-request": 0.5,
+        "cpu-pressure": 0.2,
+        "memory-pressure": 0.05,
     }
 
 
 def test_what_is_not_known_of_every_service_is_no_figure():
-    found = figures_of_use([used(), used(growth_mib_s=None, throttled_s=None, network_kib=None)], 2000, 30.0)
-    assert set(found) == {"cpu-per-request", "peak-memory", "throttled"}
+    found = figures_of_use(
+        [used(), used(growth_mib_s=None, throttled_s=None, network_kib=None, disk_kib=None, stalled_s={})], 2000, 30.0
+    )
+    assert set(found) == {"cpu-per-request", "peak-memory", "final-memory", "throttled", "cpu-pressure"}
     assert "throttled" not in figures_of_use([used(throttled_s=None)], 2000, 30.0)
     assert figures_of_use([], 2000, 30.0) == figures_of_use([used()], 0, 30.0) == figures_of_use([used()], 5, 0.0) == {}
 
@@ -61,3 +73,8 @@ def test_what_ran_out_is_what_there_was_no_more_of(services, generator, words):
 def test_images_that_nobody_can_tell_the_size_of_have_no_figure():
     assert figures_of_images(3 * 2**19) == {"image-size": 1.5}
     assert figures_of_images(None) == {}
+
+
+@pytest.mark.parametrize("kinds", [{"cpu": 1.0, "memory": 1.0}, {"machine-cpu": 1.0, "machine-memory": 1.0}])
+def test_every_figure_of_use_is_a_metric_of_the_service(kinds):
+    assert all(METRICS[key].is_of(SERVICE) for key in figures_of_use([used(stalled_s=kinds)], 2000, 30.0))

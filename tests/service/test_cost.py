@@ -34,6 +34,20 @@ def test_counters_are_cut_at_the_window_and_memory_is_that_of_its_looks(tmp_path
     assert (found.peak_mib, found.growth_mib_s) == (120, pytest.approx(10.0))
 
 
+def test_disks_and_waiting_grow_in_the_window_and_the_last_memory_is_that_of_its_end(tmp_path):
+    lines = [
+        {"at": at, "service": "api", "cpu_s": 0.0, "memory": mib * MIB, "disk": disk, "stalled_s": {"cpu": waited}}
+        for at, mib, disk, waited in [(0, 50, 0, 0.0), (1, 90, 1024, 0.5), (2, 60, 2048, 0.5), (3, 70, 9999, 0.9)]
+    ]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    found = spent(tmp_path / "r.jsonl", 0.5, 2.5)["api"]
+
+    assert (found.peak_mib, found.final_mib) == (90, 60)
+    assert found.disk_kib == pytest.approx(0.5 + 1 + 0.5 * 7951 / 1024)
+    assert found.stalled_s == {"cpu": pytest.approx(0.25 + 0.2)}
+
+
 def test_a_container_that_began_anew_costs_what_it_used_since(tmp_path):
     path = write(
         tmp_path / "r.jsonl",
@@ -54,7 +68,8 @@ def test_where_one_was_not_looked_at_all_the_time_nothing_is_said(tmp_path, begi
 def test_looks_of_the_last_version_are_read(tmp_path):
     lines = [json.dumps({"at": at, "service": "api", "cpu_s": at, "memory": MIB}) for at in (0.0, 1.0, 2.0)]
     (tmp_path / "r.jsonl").write_text("\n".join(lines) + "\n")
-    assert spent(tmp_path / "r.jsonl", 0.0, 2.0)["api"].cpu_s == pytest.approx(2.0)
+    found = spent(tmp_path / "r.jsonl", 0.0, 2.0)["api"]
+    assert (found.cpu_s, found.disk_kib, found.stalled_s) == (pytest.approx(2.0), None, {})
     assert spent(tmp_path / "none.jsonl", 0.0, time.time()) == {}
 
 

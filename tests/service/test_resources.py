@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from entrypoint.service.resources import Gauge, of_process, sampled, usage
+from entrypoint.service.resources import Gauge, of_process, readings, sampled, usage
 
 BURNS = """
 import time
@@ -35,6 +35,8 @@ def test_a_process_s_cores_and_memory_are_what_it_does(tmp_path):
     assert 0.5 < looks[0][0] < 2.5
     assert 0.1 < sorted(cores for _, cores, _ in looks)[len(looks) // 2] < 0.65
     assert all(60 < mib < 120 for _, _, mib in looks)
+    every = readings(tmp_path / "resources.jsonl")["api"]
+    assert {kind for look in every for kind in look.stalled_s} <= {"machine-cpu", "machine-memory"}
 
 
 def test_a_service_that_ends_leaves_what_was_read_of_it(tmp_path):
