@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.planting import EXAMPLES, Plot, Ran
+from benchmarks.planting import EXAMPLES, Plot, Ran, Wrong
 from entrypoint.measurement.metrics import METRICS
 
 _CONFIG = Path(__file__).parent / "trust/services/loadtest.yml"
@@ -70,19 +70,19 @@ def of_example(name: str, folder: Path) -> dict[str, Condition]:
     work_ms, size = plot.usual("cpu-per-request"), int(plot.usual("image-size") * 2**20)
     fewer = EXAMPLES[name].fewer
     planted = {
-        "nothing": {},
-        "+5 % of work": {"EXTRA_MS": f"{0.05 * work_ms:.4g}"},
-        "+20 % of work": {"EXTRA_MS": f"{0.2 * work_ms:.4g}"},
-        "1 KiB left behind by each request": {"LEAK": "1024"},
-        "ready 2 s later": {"START": "2"},
-        f"{fewer} of a core": {"CPUS": fewer},
+        "nothing": Wrong(),
+        "+5 % of work": Wrong(environment={"EXTRA_MS": f"{0.05 * work_ms:.4g}"}),
+        "+20 % of work": Wrong(environment={"EXTRA_MS": f"{0.2 * work_ms:.4g}"}),
+        "ready 2 s later": Wrong(environment={"START": "2"}),
+        "image twice as large": Wrong(padding=size),
+        f"{fewer} of a core": Wrong(environment={"CPUS": fewer}),
+        "1 KiB left behind by each request, in a longer run": Wrong(environment={"LEAK": "1024"}, longer=True),
     }
-    found: dict[str, Condition] = {key: partial(_plot, plot, environment=value) for key, value in planted.items()}
-    return found | {"image twice as large": partial(_plot, plot, environment={}, padding=size)}
+    return {key: partial(_plot, plot=plot, wrong=wrong) for key, wrong in planted.items()}
 
 
-def _plot(plot: Plot, folder: Path, environment: dict[str, str], padding: int = 0) -> Ran:
-    return plot.run(folder.name, environment, padding)
+def _plot(folder: Path, plot: Plot, wrong: Wrong) -> Ran:
+    return plot.run(folder.name, wrong)
 
 
 def cell(found: list[Ran], metric: str, scale: float = 1.0) -> str:

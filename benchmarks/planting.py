@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from entrypoint.errors import ExitCode
@@ -47,18 +49,37 @@ class Example:
         cpus: its limit in cores; 0 for none.
         fewer: a limit that it feels.
         load: flags that make it short.
+        longer: the same for a run that is long enough for a leak: what is left behind fills gaps of the heap first.
     """
 
     service: str
     cpus: str
     fewer: str
     load: tuple[str, ...]
+    longer: tuple[str, ...]
 
 
 EXAMPLES = {
-    "recommender": Example(service="api", cpus="0", fewer="0.5", load=("--duration", "15s")),
-    "fish": Example(service="ml", cpus="0.3", fewer="0.15", load=("--count", "1000")),
+    "recommender": Example(
+        service="api", cpus="0", fewer="0.25", load=("--duration", "15s"), longer=("--duration", "60s")
+    ),
+    "fish": Example(service="ml", cpus="0.3", fewer="0.15", load=("--count", "1000"), longer=("--count", "4000")),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrong:
+    """What is planted in one run.
+
+    Attributes:
+        environment: see `planted/app.py`.
+        padding: bytes by which the image is larger.
+        longer: whether it takes the longer load, which the baseline knows nothing of: limits alone judge it.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    padding: int = 0
+    longer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +112,16 @@ class Plot:
 
     def calibrate(self, occasion: int) -> None:
         """One more run of the baseline, which counts as an occasion of its own."""
-        self._ml_loadtest("calibrate", {}, 0, f"calibrated-{occasion}", "--runs", "1", GITHUB_RUN_ID=str(occasion))
+        self._ml_loadtest("calibrate", Wrong(), f"calibrated-{occasion}", "--runs", "1", GITHUB_RUN_ID=str(occasion))
 
     def usual(self, metric: str) -> float:
         """A figure of the service with nothing wrong, the mean of the baseline."""
         group = json.loads((self._folder / "baseline.json").read_text())["groups"][0]
-        found = [run["service"][metric] for run in group["runs"]]
-        return sum(found) / len(found)
+        return statistics.fmean(run["service"][metric] for run in group["runs"])
 
-    def run(self, out: str, environment: dict[str, str], padding: int = 0) -> Ran:
-        """Measure it with something wrong, and have it judged by the baseline.
-
-        Args:
-            out: a folder's name.
-            environment: what is wrong; see `planted/app.py`.
-            padding: bytes by which its image is larger.
-        """
-        self._ml_loadtest("run", environment, padding, out)
+    def run(self, out: str, wrong: Wrong) -> Ran:
+        """Measure it with something wrong, and have it judged by the baseline; the results stay in a folder of that name."""
+        self._ml_loadtest("run", wrong, out)
         result = json.loads((self._folder / out / "result.json").read_text())
         measurement = result["measurement"]
         busiest = max(measurement["endpoints"].values(), key=lambda endpoint: endpoint["requests"])
@@ -115,18 +129,17 @@ class Plot:
         named = {key for key, metric in METRICS.items() if f"{metric.label} of the service" in reasons}
         return Ran({"p50": busiest["metrics"]["p50"], **measurement["service"]}, frozenset(named))
 
-    def _ml_loadtest(
-        self, command: str, wrong: dict[str, str], padding: int, out: str, *more: str, **also: str
-    ) -> None:
+    def _ml_loadtest(self, command: str, wrong: Wrong, out: str, *more: str, **also: str) -> None:
         """A run that the machine spoiled says nothing, and is made again."""
         with (self._copy / "padding").open("wb") as file:
-            file.truncate(padding)
+            file.truncate(wrong.padding)
         arguments = ["--config", str(self._copy / "asked.yml"), "--baseline", str(self._folder / "baseline.json")]
         arguments += ["--locustfile", str(_ROOT / f"locustfiles/{self._name}.py"), "--out", str(self._folder / out)]
+        arguments += ["--warm-up", "3s", *(self._example.longer if wrong.longer else self._example.load), *more]
         for _ in range(_ATTEMPTS):
             done = subprocess.run(
-                [_PROGRAM, command, *arguments, "--warm-up", "3s", *self._example.load, *more],
-                env={**os.environ, **wrong, **also},
+                [_PROGRAM, command, *arguments],
+                env={**os.environ, **wrong.environment, **also},
                 cwd=self._folder,
                 capture_output=True,
                 text=True,
@@ -138,5 +151,5 @@ class Plot:
             if done.returncode != ExitCode.NOTHING_ASSERTED:
                 break
         raise SystemExit(
-            f"{command} of {self._name} with {wrong} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            f"{command} of {self._name}, {wrong}, ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         )

@@ -125,8 +125,8 @@ def _grown(counted: Sequence[tuple[float, float | None]], begin: float, end: flo
 def _slope(points: Sequence[tuple[float, float]]) -> float | None:
     """The median of the slopes between all pairs of looks (Sen, Journal of the American Statistical Association 63, 1968).
 
-    A healthcheck starts a process in the container's own group, which a few looks meet: it tilts a line of least squares by more than
-    a leak does, and does not move the median.
+    A healthcheck starts a process in the container's own group, which a few looks meet: it tilts a line of least squares by more
+    than a leak does, and does not move the median.
     """
     if len(points) < 3:
         return None

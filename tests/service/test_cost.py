@@ -36,7 +36,7 @@ def test_counters_are_cut_at_the_window_and_memory_is_that_of_its_looks(tmp_path
 
 @pytest.mark.parametrize("seconds", [15, 2000])
 def test_what_a_few_looks_alone_met_is_no_growth_of_memory(tmp_path, seconds):
-    """A healthcheck's process, at the beginning of one run and at the end of another; and beneath it a leak of 10 KiB a second."""
+    """A healthcheck's process, at the beginning of one run and at the end of another, on a leak of 10 KiB a second."""
     for spike in (2, seconds - 1):
         looks = [(at, at, 74 + at * 10 / 1024 + (9 if at == spike else 0), 0, 0) for at in range(seconds + 1)]
         path = write(tmp_path / f"{spike}.jsonl", looks)
