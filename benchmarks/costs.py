@@ -1,6 +1,6 @@
 """Whether what a service costs shows what was planted in it, run by run: python -m benchmarks.costs [--example NAME]
 
-The trust campaign's service that computes, or with `--example` a copy of one of the examples, judged by a baseline of five runs.
+The trust campaign's service that computes, or with `--example` a copy of one of the examples, judged by a baseline of its own.
 On docker compose; the conditions take turns, so that a drift of the machine falls on all alike.
 """
 
@@ -27,7 +27,6 @@ _PLANTED = {
     "ready 2 s later": {"START": "2"},
     "half a core": {"CPUS": "0.5"},
 }
-_OCCASIONS = 5
 _COLUMNS = {
     "CPU ms for each success": ("cpu-per-request", 1),
     "p50 ms": ("p50", 1),
@@ -61,12 +60,13 @@ def _run(folder: Path, environment: dict[str, str]) -> Ran:
     )
 
 
-def of_example(name: str, folder: Path) -> dict[str, Condition]:
+def of_example(name: str, folder: Path, occasions: int) -> dict[str, Condition]:
     """Each condition of an example, once its baseline is there: work and padding are in proportion to what that has."""
     plot = Plot(name, folder)
-    for occasion in range(_OCCASIONS):
+    for occasion in range(occasions):
         plot.calibrate(occasion)
-        print(f"calibrated {occasion + 1} of {_OCCASIONS}", file=sys.stderr, flush=True)
+        print(f"calibrated {occasion + 1} of {occasions}", file=sys.stderr, flush=True)
+    plot.limit()
     work_ms, size = plot.usual("cpu-per-request"), int(plot.usual("image-size") * 2**20)
     fewer = EXAMPLES[name].fewer
     planted = {
@@ -104,13 +104,15 @@ def main() -> None:
         "--example", choices=EXAMPLES, help="a copy of this one instead of the trust campaign's service"
     )
     parser.add_argument("--rounds", type=int, default=3, help="runs of each condition")
+    parser.add_argument("--occasions", type=int, default=5, help="runs of an example's baseline")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        conditions = of_example(options.example, Path(place)) if options.example else of_service()
+        folder = Path(place)
+        conditions = of_example(options.example, folder, options.occasions) if options.example else of_service()
         found: dict[str, list[Ran]] = {name: [] for name in conditions}
         for number in range(options.rounds):
             for condition, (name, run) in enumerate(conditions.items()):
-                found[name].append(run(Path(place) / f"results-{number}-{condition}"))
+                found[name].append(run(folder / f"results-{number}-{condition}"))
                 print(f"round {number + 1}, {name}: {found[name][-1]}", file=sys.stderr, flush=True)
     print(f"{machine.describe()}\n\n{table(found, named=bool(options.example))}")
 

@@ -29,7 +29,7 @@ thresholds:
     image-size: {max-increase: 10%}
     time-to-ready: {max-increase: 30%}
     memory-growth: {max: 512KiB}
-    throttled: {max: 1%}
+    throttled: {max: MOST}
 """
 _COMPOSE = """
 services:
@@ -106,13 +106,20 @@ class Plot:
         shutil.copy(Path(__file__).parent / "planted/app.py", self._copy)
         with (self._copy / "Dockerfile").open("a") as dockerfile:
             dockerfile.write(_DOCKERFILE)
-        (self._copy / "asked.yml").write_text(_ASKED)
+        self._ask(throttled=1.0)
         compose = _COMPOSE.replace("SERVICE", self._example.service).replace("USUAL", self._example.cpus)
         (self._copy / "planted.yml").write_text(compose)
 
     def calibrate(self, occasion: int) -> None:
         """One more run of the baseline, which counts as an occasion of its own."""
         self._ml_loadtest("calibrate", Wrong(), f"calibrated-{occasion}", "--runs", "1", GITHUB_RUN_ID=str(occasion))
+
+    def limit(self) -> None:
+        """From now on it may be held back for twice what is usual, and 1 % of the time more."""
+        self._ask(throttled=min(1.0, 2 * self.usual("throttled") + 0.01))
+
+    def _ask(self, throttled: float) -> None:
+        (self._copy / "asked.yml").write_text(_ASKED.replace("MOST", f"{throttled:.1%}"))
 
     def usual(self, metric: str) -> float:
         """A figure of the service with nothing wrong, the mean of the baseline."""
