@@ -89,11 +89,11 @@ def _judged(
     stage: Stage, endpoints: Mapping[str, EndpointMeasurement], thresholds: list[Threshold], rate: float
 ) -> Stage:
     if not stage.ok:
-        return stage
+        return stage.model_copy(update={"recovery_s": None})
     how, why = became(endpoints, thresholds, rate, overloaded=stage.overloaded)
-    return stage.model_copy(
-        update={"broken": why if how is Held.FAILED else "", "undecided": why if how is Held.UNKNOWN else ""}
-    )
+    # Each level was held by itself: it had nothing to recover from.
+    said = {"broken": why if how is Held.FAILED else "", "undecided": why if how is Held.UNKNOWN else ""}
+    return stage.model_copy(update={**said, "recovery_s": None})
 
 
 def held(stage: Stage) -> Held:

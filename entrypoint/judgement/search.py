@@ -4,6 +4,7 @@ first    hold it; while it holds, double
 failed   halve until one holds, then bisect between the highest that held and the lowest that did not
 close    hold both again: what one hold says may be luck, for a machine has bad seconds
 split    a level that held once and failed once is held a third time
+driver   a level that the generator could not drive, twice, is an end too: what is found below it is at least so much
 unknown  a level with too few requests says nothing: double, for more load may bring more of them, but not twice in a row
 """
 
@@ -38,7 +39,7 @@ class Bracket:
     Attributes:
         passed: the highest level that held more often than not; 0 if none did.
         failed: the lowest level that did not; None if none failed.
-        by_generator: whether the search ended because the generator could not drive a level, twice.
+        by_generator: whether what lies above `passed` is a level that the generator could not drive, twice.
         settled: whether the two are close, and both were asked more than once.
     """
 
@@ -59,12 +60,15 @@ def bracket(held: Sequence[tuple[float, Held]], *, whole: bool) -> Bracket:
     failed = min((level for level, points in balance.items() if points < 0), default=None)
     below = [level for level, points in balance.items() if points > 0 and (failed is None or level < failed)]
     passed = max(below, default=0.0)
+    ceiling = _ceiling(held, passed)
+    by_generator = ceiling is not None and (failed is None or ceiling < failed)
     settled = (
         failed is not None
+        and not by_generator
         and _middle(passed, failed, whole=whole) is None
         and all(_asked(held, level) > 1 for level in (passed, failed))
     )
-    return Bracket(passed, failed, _out_of_generator(held) is not None, settled)
+    return Bracket(passed, failed, by_generator, settled)
 
 
 def next_level(first: float, held: Sequence[tuple[float, Held]], *, whole: bool) -> float | None:
@@ -77,10 +81,10 @@ def next_level(first: float, held: Sequence[tuple[float, Held]], *, whole: bool)
     """
     if not held:
         return first
-    if _out_of_generator(held) is not None or len(held) >= MOST_LEVELS:
+    if len(held) >= MOST_LEVELS:
         return None
     last, how = held[-1]
-    if how is Held.GENERATOR:
+    if how is Held.GENERATOR and held.count(held[-1]) == 1:
         return last
     if how is Held.UNKNOWN:
         hopeless = any(one is not Held.PASSED for _, one in held[:-1] if one is not Held.GENERATOR)
@@ -92,12 +96,15 @@ def next_level(first: float, held: Sequence[tuple[float, Held]], *, whole: bool)
 def _closer(held: Sequence[tuple[float, Held]], *, whole: bool) -> float | None:
     """The level that says most, where every level so far has an answer."""
     found = bracket(held, whole=whole)
-    if found.failed is None:
+    upper = _ceiling(held, found.passed) if found.by_generator else found.failed
+    if upper is None:
         return found.passed * 2
     if not found.passed:
-        return _below(found.failed, held, whole=whole)
-    unsure = (level for level in (found.passed, found.failed) if _asked(held, level) < 2)
-    middle = _middle(found.passed, found.failed, whole=whole)
+        return _below(upper, held, whole=whole)
+    # A level that the generator could not drive was tried twice already.
+    ends = (found.passed,) if found.by_generator else (found.passed, upper)
+    unsure = (level for level in ends if _asked(held, level) < 2)
+    middle = _middle(found.passed, upper, whole=whole)
     return next(unsure, None) if middle is None else middle
 
 
@@ -114,16 +121,17 @@ def _asked(held: Sequence[tuple[float, Held]], level: float) -> int:
     return sum(one == level and how not in _SILENT for one, how in held)
 
 
-def _out_of_generator(held: Sequence[tuple[float, Held]]) -> float | None:
-    """The level that the generator could not drive twice."""
-    over = [level for level, how in held if how is Held.GENERATOR]
-    return next((level for level in over if over.count(level) > 1), None)
+def _ceiling(held: Sequence[tuple[float, Held]], passed: float) -> float | None:
+    """The lowest level above one that held that the generator could not drive, twice."""
+    over = [level for level, how in held if how is Held.GENERATOR and level > passed]
+    return min((level for level in over if over.count(level) > 1), default=None)
 
 
-def _below(failed: float, held: Sequence[tuple[float, Held]], *, whole: bool) -> float | None:
-    if failed > (1 if whole else _LEAST_RATE):
-        return float(failed // 2) if whole else failed / 2
-    return failed if _asked(held, failed) < 2 else None
+def _below(upper: float, held: Sequence[tuple[float, Held]], *, whole: bool) -> float | None:
+    """A level below one that did not hold, or could not be driven; where none is left, one that failed once is asked again."""
+    if upper > (1 if whole else _LEAST_RATE):
+        return float(upper // 2) if whole else upper / 2
+    return upper if _asked(held, upper) == 1 else None
 
 
 def _middle(passed: float, failed: float, *, whole: bool) -> float | None:

@@ -223,7 +223,7 @@ def caveats(result: Result) -> list[str]:
     stages = measurement.stages if measurement and not measurement.capacity else ()
     if ended := next((stage for stage in stages if not stage.ok), None):
         said.append(f"The stages end before {ended.label}, which the load generator could not drive: {ended.text}")
-    if result.measurement and result.measurement.endpoints and not result.measurement.warm:
+    if measurement and measurement.endpoints and not measurement.warm and not measurement.capacity:
         said.append("Response times were not flat yet when the measured window began; a longer `warm-up` may help.")
     return said + _repeating(result.measurement)
 

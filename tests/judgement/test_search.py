@@ -76,10 +76,28 @@ def test_a_service_that_holds_nothing_has_none():
     assert not bracket(search(8, up_to(0), whole=False), whole=False).passed
 
 
-def test_the_generator_s_end_is_the_search_s_end_when_it_comes_twice():
-    held = search(10, lambda level: Held.GENERATOR if level >= 80 else Held.PASSED)
-    assert bracket(held, whole=True) == Bracket(40, None, by_generator=True)
-    assert [level for level, _ in held] == [10, 20, 40, 80, 80]
+def test_where_the_generator_ends_the_search_goes_as_near_to_it_as_it_can():
+    held = search(10, lambda level: Held.GENERATOR if level >= 70 else Held.PASSED)
+    assert [level for level, _ in held] == [10, 20, 40, 80, 80, 60, 70, 70, 65, 68, 68]
+    assert bracket(held, whole=True) == Bracket(68, None, by_generator=True)
+
+
+def test_a_service_that_ends_below_the_generator_s_end_has_its_capacity_all_the_same():
+    """An overloaded service leaves so much open at once that the generator suffers too."""
+    held = search(10, lambda level: Held.GENERATOR if level >= 80 else up_to(45)(level))
+    found = bracket(held, whole=True)
+    assert (found.passed, found.failed, found.by_generator, found.settled) == (45, 46, False, True)
+
+
+def test_a_level_that_held_outweighs_a_generator_that_was_disturbed_below_it():
+    held = [(10, Held.PASSED), (20, Held.GENERATOR), (20, Held.GENERATOR), (30, Held.PASSED), (31, Held.FAILED)]
+    assert not bracket(held, whole=True).by_generator
+
+
+def test_a_generator_that_can_drive_nothing_ends_the_search():
+    held = search(8, lambda _: Held.GENERATOR)
+    assert bracket(held, whole=True) == Bracket(0, None, by_generator=True)
+    assert [level for level, _ in held] == [8, 8, 4, 4, 2, 2, 1, 1]
 
 
 def test_one_bad_second_of_the_generator_ends_no_search():
