@@ -4,6 +4,8 @@ import random
 
 import pytest
 
+from entrypoint.load.plan import block_s, describe, fingerprint, make_plan
+from entrypoint.settings.model import Load
 from locustfiles.ml_loadtest import contract
 from locustfiles.ml_loadtest.overload import Overload
 
@@ -98,3 +100,33 @@ def test_a_busy_queue_that_holds_is_rarely_taken_for_an_overload():
             overload.look(queue + 1, 20.0 * (queue + 1))
         overloads.append(overload.seen)
     assert sum(overloads) <= 2
+
+
+def plan_of(**load):
+    return Load.model_validate({"locustfile": __file__, "duration": "20s", **load})
+
+
+def test_a_search_by_other_limits_is_another_plan_and_one_by_none_is_no_search():
+    load, limits = plan_of(users=4), [{"endpoint": "*", "p95": {"max": "100ms"}}]
+    plans = {fingerprint(load), fingerprint(load, limits=limits), fingerprint(load, limits=[{"endpoint": "*"}])}
+    assert len(plans) == 3
+    assert fingerprint(load, limits=()) == fingerprint(load)
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        ({"users": 1}, "from closed load, 1 user on; 20 s at each level"),
+        ({"users": 50, "arrival-rate": 8}, "from open load, 8 requests/s (poisson, 50 users at most) on; 20 s"),
+    ],
+)
+def test_a_search_says_where_it_begins(load, words):
+    assert words in describe(plan_of(**load), searching=True)
+
+
+def test_a_level_by_itself_has_time_to_start_its_users_to_warm_up_and_to_drain():
+    targets = (contract.Target("candidate", "http://127.0.0.1:1"),)
+    plan = make_plan(plan_of(users=10, **{"spawn-rate": 5, "warm-up": "3s..7s"}), targets, by_itself=True)
+    assert plan.step.by_itself
+    assert block_s(plan, plan.step) == 10 / 5 + plan.spawn_grace_s + 7 + plan.drain_s + 20
+    assert block_s(plan, contract.Step(20, 10)) == 20
