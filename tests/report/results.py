@@ -388,6 +388,9 @@ LEVELS = (
 )
 
 
+SEARCH = "search for the highest that holds every limit, from open load, 40 requests/s (poisson, 200 users at most) on; 20 s at each level"
+
+
 def capacity() -> Result:
     """A search for the highest rate, of a service that takes less than it did."""
     stages = tuple(
@@ -412,6 +415,7 @@ def capacity() -> Result:
             "stages": stages,
             "capacity": found,
             "model": "open",
+            "plan_text": SEARCH,
             "window_s": 20.0,
             "service": {found.metric: 170.0},
         }
