@@ -76,12 +76,30 @@ def _forget_result(folder: Path) -> None:
         (folder / "result.json").unlink()
 
 
-def _workflow(runner: "Runner | None" = None) -> "tuple[Runner, Workflow]":
+def _workflow() -> "tuple[Runner, Workflow]":
     from entrypoint.publish.workflow import Workflow
     from entrypoint.settings.runner import read_runner
 
-    runner = runner or read_runner(os.environ)
+    runner = read_runner(os.environ)
     return runner, Workflow(runner, sys.stdout)
+
+
+def _discreet(runner: "Runner", secrets: tuple[str, ...]) -> "Workflow":
+    """The voice of a command that starts what knows secrets: it says none of them, and has the runner mask them."""
+    from entrypoint.concealment import masks
+    from entrypoint.publish.workflow import Workflow
+    from locustfiles.ml_loadtest.contract import without
+
+    workflow = Workflow(runner, sys.stdout, conceal=lambda text: without(text, secrets))
+    for value in masks(secrets):
+        workflow.add_mask(value)
+    return workflow
+
+
+def _voice_of(settings: "Settings") -> "Workflow":
+    from entrypoint.concealment import declared_in
+
+    return _discreet(settings.runner, declared_in(settings))
 
 
 def _console(workflow: "Workflow") -> "Console":
@@ -128,7 +146,7 @@ def run(config: str | None, out: str, **flags: str | None) -> int:
 
     _forget_result(Path(out))
     settings = _read(flags, config, out)
-    _, workflow = _workflow(settings.runner)
+    workflow = _voice_of(settings)
     console = _console(workflow)
     with interruptible(settings.config.policy.timeout_s):
         warn(settings.config, console)
@@ -151,7 +169,7 @@ def calibrate(config: str | None, out: str, runs: int, replace: bool, **flags: s
     from entrypoint.interruption import interruptible
 
     settings = _read(flags, config, out)
-    _, workflow = _workflow(settings.runner)
+    workflow = _voice_of(settings)
     with interruptible(settings.config.policy.timeout_s * runs):
         calibrate_service(settings, _console(workflow), count=runs, replace=replace)
     return ExitCode.OK
@@ -174,7 +192,7 @@ def self_test(config: str | None, out: str, runs: int, within: float, **flags: s
     from entrypoint.interruption import interruptible
 
     settings = _read(flags, config, out)
-    _, workflow = _workflow(settings.runner)
+    workflow = _voice_of(settings)
     with interruptible(settings.config.policy.timeout_s * (2 * runs + 1)):
         proven = prove(settings, _console(workflow), runs=runs, within_s=within)
     return ExitCode.OK if proven else ExitCode.REGRESSION
@@ -285,7 +303,7 @@ def check(config: str | None, **flags: str | None) -> int:
     from entrypoint.commands.check import check as check_plan
 
     settings = _read(flags, config, "results")
-    _, workflow = _workflow(settings.runner)
+    workflow = _voice_of(settings)
     check_plan(settings, _console(workflow))
     return ExitCode.OK
 
@@ -366,15 +384,17 @@ def schema() -> int:
 def worker(host: str, port: int, count: int, wait: str, config: str | None, **flags: str | None) -> int:
     """Help with the load of a run on another machine, to its end."""
     from entrypoint.commands.worker import join, master_at
+    from entrypoint.concealment import concealing, declared
     from entrypoint.interruption import interruptible
     from entrypoint.settings.reading import read_joining
 
     master = master_at(host, port, wait)
     given = {name.replace("_", "-"): value for name, value in flags.items() if value is not None}
     settings = read_joining(given, os.environ, Path.cwd(), config=config)
-    _, workflow = _workflow()
-    with interruptible(0):
-        return join(settings, master, count, _console(workflow))
+    runner, _ = _workflow()
+    secrets = declared(settings.load, settings.environment)
+    with interruptible(0), concealing(secrets, ()):
+        return join(settings, master, count, _console(_discreet(runner, secrets)))
 
 
 @cli.command()

@@ -3,6 +3,7 @@
 Anything else that is raised is a bug of ours: `cli.main` shows its traceback and exits with 70.
 """
 
+from collections.abc import Callable
 from enum import IntEnum
 
 
@@ -42,6 +43,12 @@ class LoadTestError(Exception):
     def __str__(self) -> str:
         """The whole message, a part on each line."""
         return "\n".join(part for part in (self.what, self.cause, self.remedy) if part)
+
+    def rewrite(self, rewritten: Callable[[str], str]) -> None:
+        """Put another text in the place of each of its own."""
+        self.what, self.cause = rewritten(self.what), rewritten(self.cause)
+        self.remedy, self.log = rewritten(self.remedy), rewritten(self.log)
+        self.args = (self.what,)
 
 
 class SettingsError(LoadTestError):

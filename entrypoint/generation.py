@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from entrypoint.concealment import concealing, declared_in
 from entrypoint.console import Console
 from entrypoint.deciding import decider
 from entrypoint.errors import LoadTestError
@@ -107,10 +108,11 @@ def live(known: Known, parties: Sequence[Party], console: Console, look: int = 1
         BaseFailed: if it is the base that cannot be started.
     """
     settings = known.settings
-    python = locust_python(settings.config.load.requirements, settings.environment)
     places = {party.name: _place(settings, party, look, alone=len(parties) == 1) for party in parties}
     up: dict[str, Target] = {}
-    with ExitStack() as services:
+    conceal = concealing(declared_in(settings), [place.logs for place in places.values()])
+    with conceal, ExitStack() as services:
+        python = locust_python(settings.config.load.requirements, settings.environment)
         for party in parties if look % 2 else reversed(parties):
             up[party.name] = _start(services, party, places[party.name], console, in_turns=len(parties) > 1)
         fronts = [services.enter_context(party.front(up[party.name].url)) for party in parties]
@@ -256,6 +258,7 @@ def _measure(
         | {MARK: place.project(CANDIDATE)},
         workers=load_settings.workers if load_plan.workers else 0,
         master=load_settings.master_address,
+        secrets=declared_in(settings),
     )
     whom = " and ".join(shown(target.url) for target in targets)
     console.say(f"loading {whom}: {plan.describe(load_settings, searching=searching)}")

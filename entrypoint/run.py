@@ -13,6 +13,7 @@ from entrypoint import __version__
 from entrypoint.baseline import provenance, runs
 from entrypoint.baseline.file import parse_baseline, read_baseline
 from entrypoint.baseline.model import Baseline, Fingerprint
+from entrypoint.concealment import declared_in
 from entrypoint.console import Console
 from entrypoint.errors import ExitCode, LoadError, LoadTestError, ServiceError, SettingsError
 from entrypoint.generation import CANDIDATE, BaseFailed, Party, live, measured, of_load, of_search
@@ -33,6 +34,7 @@ from entrypoint.settings.model import CompareWith, Config, Mode
 from entrypoint.settings.plausible import refuse_impossible
 from entrypoint.settings.reading import Settings
 from entrypoint.side_by_side import base_of, beside
+from locustfiles.ml_loadtest import contract
 
 # What a run writes; removed before the next one, while anything else in the folder stays.
 _OURS = ("result.json", "summary.md", "comment.md", "report.html", "junit.xml", "samples", "locust", "service")
@@ -230,7 +232,7 @@ def conclude(
     known.timing["overhead"] = overhead(known.timing)
     comparison = measured.comparison if measured else None
     measurement = measured.measurement if measured else None
-    return Result(
+    result = Result(
         tool_version=__version__,
         suite=settings.suite,
         id=settings.run_id,
@@ -256,6 +258,8 @@ def conclude(
         problem=str(problem) if problem else "",
         log=problem.log if problem else "",
     )
+    secrets = declared_in(settings)
+    return result.rewritten(lambda text: contract.without(text, secrets))
 
 
 def stretches(measurement: Measurement, timing: dict[str, float]) -> tuple[Stretch, ...]:

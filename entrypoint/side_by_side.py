@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import mkdtemp
 
+from entrypoint.concealment import concealing, declared_in
 from entrypoint.console import Console
 from entrypoint.errors import ServiceError, SettingsError
 from entrypoint.generation import BASE, CANDIDATE, BaseFailed, Generation, Party, live, measured, of_load
@@ -83,7 +84,8 @@ def beside(known: Known, console: Console) -> Measured:
     with ExitStack() as stack:
         private = stack.enter_context(_private_folder(settings.runner.temp))
         try:
-            base_root = stack.enter_context(_checkout(known, private))
+            with concealing(declared_in(settings), [settings.out / "service"]):
+                base_root = stack.enter_context(_checkout(known, private))
         except ServiceError as error:
             raise BaseFailed(error) from error
         service = settings.config.service

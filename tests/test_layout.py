@@ -9,10 +9,11 @@ ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "entrypoint").rglob("*.py"))
 
 # What each stage may import of ours, beside itself. `measurement.metrics` and `settings` are leaves that all may name.
-LEAVES = {"errors", "interruption", "settings", "contract", "timer", "measurement.metrics"}
+LEAVES = {"errors", "interruption", "concealment", "settings", "contract", "timer", "measurement.metrics"}
 ALLOWED = {
     "errors": set(),
     "interruption": {"errors"},
+    "concealment": {"errors", "settings", "contract"},
     "settings": {"errors", "measurement.metrics"},
     "service": LEAVES,
     "load": LEAVES,

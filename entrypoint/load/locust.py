@@ -6,7 +6,7 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -34,6 +34,7 @@ class Launch:
         environment: the variables that the locustfile may see beside the basic ones.
         workers: how many worker processes are started here; the plan's others come from elsewhere.
         master: address that the workers' master binds; port 0 is a free one.
+        secrets: what is taken out of all that it writes, beside the values of the plan's variables.
     """
 
     python: Path
@@ -44,6 +45,7 @@ class Launch:
     environment: Mapping[str, str]
     workers: int = 0
     master: tuple[str, int] = ("127.0.0.1", 0)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def log(self) -> Path:

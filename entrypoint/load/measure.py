@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from entrypoint.concealment import SHORTEST, concealing
 from entrypoint.errors import LoadError, SettingsError
 from entrypoint.load import locust
 from entrypoint.load.plan import block_s, longest_s
 from entrypoint.load.requests import FILE_NAME
-from entrypoint.load.scrub import scrub
 from locustfiles.ml_loadtest import contract
 
 _POLL_S = 0.05
@@ -87,12 +87,12 @@ def measure(
     contract.write_whole(launch.exchange / "plan.json", plan)
     closing_file = launch.exchange / "closing.json"
     contract.reserve(closing_file, _CLOSING_BYTES)
-    try:
-        with locust.running(launch, plan) as process:
-            exit_code = _follow(process, launch, plan, decide, watch)
-    finally:
-        contract.release(closing_file)
-        scrub((launch.exchange, launch.folder), _secrets(launch, plan))
+    with concealing(_secrets(launch, plan), (launch.exchange, launch.folder)):
+        try:
+            with locust.running(launch, plan) as process:
+                exit_code = _follow(process, launch, plan, decide, watch)
+        finally:
+            contract.release(closing_file)
     closing = contract.read_closing(closing_file) if closing_file.exists() else None
     recording = Recording(
         exchange=launch.exchange, plan=plan, closing=closing, exit_code=exit_code, log=tail(launch.log)
@@ -101,10 +101,11 @@ def measure(
     return recording
 
 
-def _secrets(launch: locust.Launch, plan: contract.Plan) -> list[str]:
+def _secrets(launch: locust.Launch, plan: contract.Plan) -> tuple[str, ...]:
     """What Locust was told and nobody else is to read: the declared variables, and the logins of addresses."""
     logins = [urlsplit(target.url).netloc.rpartition("@")[0] for target in plan.targets]
-    return [*(launch.environment.get(name, "") for name in plan.secrets), *logins]
+    known = (*launch.secrets, *(launch.environment.get(name, "") for name in plan.secrets), *logins)
+    return tuple(value for value in known if len(value) >= SHORTEST)
 
 
 def _follow(

@@ -53,12 +53,21 @@ class Workflow:
         runner: where the step's files are, and whether there is a runner at all.
         stream: what the runner reads, the step's standard output.
         unique: makes words that nobody can guess.
+        conceal: takes out of what is said what nobody is to read.
     """
 
-    def __init__(self, runner: Runner, stream: TextIO, *, unique: Callable[[], str] = lambda: uuid4().hex) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        stream: TextIO,
+        *,
+        unique: Callable[[], str] = lambda: uuid4().hex,
+        conceal: Callable[[str], str] = str,
+    ) -> None:
         self._runner = runner
         self._stream = stream
         self._unique = unique
+        self._conceal = conceal
         self._said = dict.fromkeys(_AT_MOST, 0)
         self._grouped = False
 
@@ -84,7 +93,7 @@ class Workflow:
         taken = path.stat().st_size if path.exists() else 0
         room = _SUMMARY_BYTES - taken - 1
         whole = "The whole report is in the results folder and its artifact."
-        text = fit(markdown, Size(room, room), whole=whole) if room > len(whole) + 100 else ""
+        text = fit(self._conceal(markdown), Size(room, room), whole=whole) if room > len(whole) + 100 else ""
         _append(path, text if not text or text.endswith("\n") else f"{text}\n")
 
     def error(self, message: str, *, title: str = "") -> None:
@@ -101,6 +110,7 @@ class Workflow:
 
     def say(self, text: str) -> None:
         """A line of our own, which never becomes a command whatever names it holds."""
+        text = self._conceal(text)
         self._write(inert(text) if self._runner.on_actions else text)
 
     def add_mask(self, value: str) -> None:
@@ -128,17 +138,17 @@ class Workflow:
         """Fold text from user code and services; within, the runner obeys nothing. Gives what prints its lines."""
         with self.group(title):
             if not self._runner.on_actions:
-                yield self._write
+                yield lambda text: self._write(self._conceal(text))
                 return
             token = self._unique()
             self._command("stop-commands", token)
             try:
-                yield lambda text: self._write(without_legacy_commands(text))
+                yield lambda text: self._write(without_legacy_commands(self._conceal(text)))
             finally:
                 self._command(token, "")
 
     def _annotate(self, kind: str, message: str, title: str) -> None:
-        title = title.strip()  # the runner would strip it
+        message, title = self._conceal(message), self._conceal(title).strip()  # the runner would strip it
         self._said[kind] += 1
         if not self._runner.on_actions or self._said[kind] > _AT_MOST[kind]:
             self.say(": ".join(part for part in (kind, title, message) if part))

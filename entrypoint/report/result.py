@@ -1,8 +1,9 @@
 """`results/result.json`: everything a report shows, and all that later commands need. Its schema is versioned."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import ValidationError
 
@@ -162,6 +163,23 @@ class Result(Value):
     def regressions(self) -> int:
         """Rows that fail the build."""
         return sum(change.status.value in {"regressed", "over-limit"} for change in self.changes)
+
+    def rewritten(self, rewrite: Callable[[str], str]) -> Self:
+        """The same with another text in the place of each that was made of others' words."""
+        caveats = tuple(map(rewrite, self.compared.caveats))
+        facts = {name: rewrite(fact) for name, fact in self.environment.service.items()}
+        return self.model_copy(
+            update={
+                "reasons": tuple(reason.model_copy(update={"text": rewrite(reason.text)}) for reason in self.reasons),
+                "faults": tuple(fault.model_copy(update={"text": rewrite(fault.text)}) for fault in self.faults),
+                "logs": tuple(log.model_copy(update={"lines": rewrite(log.lines)}) for log in self.logs),
+                "compared": self.compared.model_copy(update={"caveats": caveats}),
+                "environment": self.environment.model_copy(update={"service": facts}),
+                "reproduce": rewrite(self.reproduce),
+                "problem": rewrite(self.problem),
+                "log": rewrite(self.log),
+            }
+        )
 
 
 def read_result(folder: Path) -> Result:

@@ -31,13 +31,12 @@ import json
 import os
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 VERSION = 4
 # What these wrote is read as well: later versions only added fields, with defaults that say what was so before.
@@ -74,6 +73,12 @@ CORRECT = "correct"
 IN_URL = "%/:=&?~#+!$,;'@()*[]-._"
 # Shorter lines of a secret than this are ordinary text.
 _SECRET_LINE = 8
+# How spellings of a letter begin in JSON and Python, in a URL and in HTML, where they may have been spelled out several times.
+# Not any number of times, for a text of backslashes alone would be searched for minutes.
+_BACKSLASH = r"\\"
+_BACKSLASHES, _PERCENT, _AMPERSAND = r"\\{0,15}", "%(?:25){0,4}", "&(?:amp;){0,4}"
+_NAMED = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
+_WORDS = re.compile(r"\s+|\\+|\S")
 
 
 class Outcome(IntEnum):
@@ -328,30 +333,73 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:12]
 
 
-@cache
-def spellings(secret: str) -> tuple[str, ...]:
-    """How a secret may stand in a text, the longest first.
-
-    As it is, in JSON, in a URL, in base64, on one line, and each line of several by itself.
-    """
-    lines = [line.strip() for line in secret.splitlines()]
-    apart = [line for line in lines if len(line) >= _SECRET_LINE] if len(lines) > 1 else []
-    known = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], " ".join(secret.split()), *apart}
-    known |= {quote(secret, safe=safe, errors="surrogateescape") for safe in ("", "/", IN_URL)} | {
-        quote_plus(secret, errors="surrogateescape")
-    }
-    known |= {json.dumps(secret, ensure_ascii=False)[1:-1]}
-    known |= {base64.b64encode(secret.encode("utf-8", "surrogateescape")).decode()}
-    known -= {""}
-    return tuple(sorted(known, key=len, reverse=True))
-
-
 def without(text: str, secrets: Iterable[str]) -> str:
-    """A text with each secret, in whatever spelling, replaced."""
-    for secret in secrets:
-        for spelling in spellings(secret):
-            text = text.replace(spelling, "***")
-    return text
+    """A text with each secret, however it is spelled there, replaced."""
+    pattern = _spelled(tuple(secrets))
+    return pattern.sub("***", text) if pattern else text
+
+
+@cache
+def _spelled(secrets: tuple[str, ...]) -> re.Pattern[str] | None:
+    """Finds these secrets as they are, in JSON, CSV, HTML, URLs and base64, and in several of these at once.
+
+    The longest first, for one secret may be the beginning of another.
+    """
+    texts = {text for secret in secrets for text in (secret, secret.strip(), *_lines_of(secret)) if text.strip()}
+    forms = {text.strip() for text in texts}
+    forms |= {form for text in texts for form in _in_base64(text.encode("utf-8", "surrogateescape"))}
+    in_order = sorted(forms, key=lambda form: (-len(form), form))
+    return re.compile("|".join("".join(map(_letter, _WORDS.findall(form))) for form in in_order)) if in_order else None
+
+
+def _lines_of(secret: str) -> list[str]:
+    lines = [line.strip() for line in secret.splitlines()]
+    return [line for line in lines if len(line) >= _SECRET_LINE] if len(lines) > 1 else []
+
+
+def _in_base64(data: bytes) -> Iterator[str]:
+    """The letters that encode nothing but these bytes, as they begin after a multiple of three bytes, one and two more."""
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + data)
+        letters = encoded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6].decode()
+        yield letters
+        yield letters.replace("+", "-").replace("/", "_")
+
+
+@cache
+def _letter(letter: str) -> str:
+    """What finds a letter, or some white space, in every spelling; each of them may have been spelled out once more."""
+    if letter.isspace():
+        return rf"(?:\s|{_BACKSLASHES}\\[nrtfv]|{_BACKSLASHES}\\(?:u00|x)(?:20|0[9a-dA-D])|\+|{_PERCENT}(?:20|0[9a-dA-D]))+"
+    if letter.startswith("\\"):
+        return rf"(?:{_BACKSLASH}|{_PERCENT}5[cC]|{_AMPERSAND}#0*92;)+"
+    if letter.isascii() and letter.isalnum():
+        return letter
+    found = {rf"{_BACKSLASHES}{re.escape(letter)}", *_percent(letter), *_escapes(letter)}
+    found |= {rf"{_AMPERSAND}#{number};" for number in (ord(letter), f"[xX]{_hex(f'{ord(letter):x}')}")}
+    if letter in _NAMED:
+        found.add(f"{_AMPERSAND}{_NAMED[letter]};")
+    if letter == '"':
+        found.add(rf'{_BACKSLASHES}""')
+    # What is longer comes first, for `&` is the beginning of `&amp;`.
+    return f"(?:{'|'.join(sorted(found, key=len, reverse=True))})"
+
+
+def _percent(letter: str) -> Iterator[str]:
+    yield "".join(f"{_PERCENT}{_hex(f'{byte:02x}')}" for byte in letter.encode("utf-8", "surrogateescape"))
+
+
+def _escapes(letter: str) -> Iterator[str]:
+    """As Python and JSON write it in letters of ASCII."""
+    units = letter.encode("utf-16-be", "surrogatepass")
+    yield "".join(rf"{_BACKSLASHES}\\u{_hex(units[at : at + 2].hex())}" for at in range(0, len(units), 2))
+    if ord(letter) < 256:
+        yield rf"{_BACKSLASHES}\\x{_hex(f'{ord(letter):02x}')}"
+
+
+def _hex(digits: str) -> str:
+    """These digits, in small letters or capitals."""
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits)
 
 
 def reserve(path: Path, size: int) -> None:
