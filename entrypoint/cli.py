@@ -69,9 +69,11 @@ def _read(flags: Mapping[str, Any], config: str | None, out: str) -> "Settings":
 
 def _forget_result(folder: Path) -> None:
     """An earlier run's result must not speak for this one, should this one end before it has a result of its own."""
+    from entrypoint.files import refuse_link
     from entrypoint.report.result import read_result
 
     with suppress(LoadTestError, OSError):
+        refuse_link(folder)
         read_result(folder)
         (folder / "result.json").unlink()
 
@@ -238,11 +240,11 @@ def compare(base: Path, candidate: Path, out: str | None) -> int:
 @_with_from
 def report(source: str) -> int:
     """Render the reports of a finished run again."""
-    from entrypoint.report.render import render
     from entrypoint.report.result import read_result
+    from entrypoint.report.saving import save_reports
 
     folder = Path(source) if Path(source).is_dir() else Path(source).parent
-    render(read_result(Path(source)), folder)
+    save_reports(read_result(Path(source)), folder)
     click.echo(f"wrote the reports in {folder}")
     return ExitCode.OK
 

@@ -1,6 +1,7 @@
 """One run, from the service to the exit code. It reads like the picture in docs/design.md, section 3."""
 
 import errno
+import os
 import shutil
 import time
 from dataclasses import replace
@@ -16,6 +17,7 @@ from entrypoint.baseline.model import Baseline, Fingerprint
 from entrypoint.concealment import declared_in
 from entrypoint.console import Console
 from entrypoint.errors import ExitCode, LoadError, LoadTestError, ServiceError, SettingsError
+from entrypoint.files import make_folder
 from entrypoint.generation import CANDIDATE, BaseFailed, Party, live, measured, of_load, of_search
 from entrypoint.interruption import Interrupted
 from entrypoint.judgement.committed import Committed
@@ -139,7 +141,7 @@ def clear(folder: Path) -> None:
         SettingsError: if the folder holds such files that no run of ours wrote, or cannot be used.
     """
     try:
-        there = [name for name in _OURS if (folder / name).exists()]
+        there = [name for name in _OURS if os.path.lexists(folder / name)]
         if there and not any((folder / mark).exists() for mark in _WROTE_IT):
             raise SettingsError(
                 f"`--out` names `{folder}`, which has a `{there[0]}` that no run of ours wrote.",
@@ -147,8 +149,8 @@ def clear(folder: Path) -> None:
             )
         for name in there:
             old = folder / name
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
-        (folder / "service").mkdir(parents=True)
+            shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
+        make_folder(folder / "service")
         # Until the results are written, this holds the room that they need: a full disk must not keep us from saying so.
         (folder / _MARK).write_bytes(bytes(_RESULTS_BYTES))
     except OSError as error:

@@ -9,12 +9,13 @@ ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "entrypoint").rglob("*.py"))
 
 # What each stage may import of ours, beside itself. `measurement.metrics` and `settings` are leaves that all may name.
-LEAVES = {"errors", "interruption", "concealment", "settings", "contract", "timer", "measurement.metrics"}
+LEAVES = {"errors", "interruption", "files", "concealment", "settings", "contract", "timer", "measurement.metrics"}
 ALLOWED = {
     "errors": set(),
     "interruption": {"errors"},
+    "files": set(),
     "concealment": {"errors", "settings", "contract"},
-    "settings": {"errors", "measurement.metrics"},
+    "settings": {"errors", "files", "measurement.metrics"},
     "service": LEAVES,
     "load": LEAVES,
     "measurement": LEAVES,

@@ -2,14 +2,17 @@
 
 import json
 import os
+from errno import EFBIG
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from entrypoint.baseline.model import SCHEMA_VERSION, Baseline
 from entrypoint.errors import SettingsError
+from entrypoint.files import make_folder, read_small, write
 
 _LARGEST = 10 * 1024 * 1024
+_REMEDY = "Restore it from the repository's history, or calibrate anew with `ml-loadtest calibrate`."
 
 
 def read_baseline(path: Path) -> Baseline | None:
@@ -19,23 +22,21 @@ def read_baseline(path: Path) -> Baseline | None:
         SettingsError: if there is one that cannot be used; a damaged baseline must never look like a missing one.
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            raise SettingsError(
-                f"The baseline `{path.name}` is larger than {_LARGEST // 2**20} MB.",
-                cause="It holds at most 20 runs a machine and is some kilobytes as a rule.",
-                remedy="Restore it from the repository's history, or calibrate anew with `ml-loadtest calibrate`.",
-            )
-        text = path.read_text(encoding="utf-8")
+        text = read_small(path, _LARGEST).decode("utf-8")
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The baseline `{path}` cannot be read: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"The baseline `{path}` cannot be read: {error}.", remedy=_REMEDY) from error
+    except OSError as error:
+        cause = "It holds at most 20 runs a machine and is some kilobytes as a rule." if error.errno == EFBIG else ""
+        raise SettingsError(
+            f"The baseline `{path}` cannot be read: {error.strerror}.", cause=cause, remedy=_REMEDY
+        ) from error
     return parse_baseline(text, path.name)
 
 
 def parse_baseline(text: str, name: str) -> Baseline:
     """The baseline in a text; see `read_baseline`."""
-    remedy = "Restore it from the repository's history, or calibrate anew with `ml-loadtest calibrate`."
     try:
         values = json.loads(text, parse_constant=_refuse_constant)
         version = values.get("schema_version") if isinstance(values, dict) else None
@@ -49,10 +50,10 @@ def parse_baseline(text: str, name: str) -> Baseline:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise SettingsError(
-            f"The baseline `{name}` is not one: `{place}`: {first['msg'].lower()}.", remedy=remedy
+            f"The baseline `{name}` is not one: `{place}`: {first['msg'].lower()}.", remedy=_REMEDY
         ) from error
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"The baseline `{name}` is not JSON: {error}.", remedy=remedy) from error
+        raise SettingsError(f"The baseline `{name}` is not JSON: {error}.", remedy=_REMEDY) from error
 
 
 def _refuse_constant(name: str) -> float:
@@ -60,12 +61,19 @@ def _refuse_constant(name: str) -> float:
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
-    """Write the file whole or not at all: keys in a fixed order, one value a line, six significant digits."""
+    """Write the file whole or not at all: keys in a fixed order, one value a line, six significant digits.
+
+    Raises:
+        SettingsError: if it cannot be written.
+    """
     values = _rounded(baseline.model_dump(mode="json", exclude_defaults=False))
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)  # noqa: PTH105 (atomic on every system)
+    try:
+        make_folder(path.parent)
+        write(temporary, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        os.replace(temporary, path)  # noqa: PTH105 (atomic on every system)
+    except OSError as error:
+        raise SettingsError(f"The baseline `{path}` cannot be written: {error.strerror}.") from error
 
 
 def _rounded(value: object) -> object:

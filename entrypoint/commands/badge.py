@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from entrypoint.errors import SettingsError
+from entrypoint.files import make_folder, write
 from entrypoint.judgement.model import Change, Outcome, Status
 from entrypoint.judgement.wording import figure
 from entrypoint.report.neutral import plain
@@ -84,7 +85,7 @@ def write_badge(path: Path, text: str) -> None:
         SettingsError: if it cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        make_folder(path.parent)
+        write(path, text)
     except OSError as error:
         raise SettingsError(f"`--out` names `{path}`, which cannot be written to: {error.strerror}.") from error

@@ -7,6 +7,7 @@ from rich.console import Console as Terminal
 
 from entrypoint.console import Console
 from entrypoint.errors import SettingsError
+from entrypoint.files import make_folder, write
 from entrypoint.history.entries import entry_of
 from entrypoint.history.file import append, read
 from entrypoint.history.page import render_history
@@ -34,8 +35,8 @@ def history(path: Path, out: Path, console: Console, *, added: Sequence[Path], p
     lines = lines_of(read(path))
     _print(lines, console)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(render_history(lines), encoding="utf-8")
+        make_folder(out.parent)
+        write(out, render_history(lines))
     except OSError as error:
         raise SettingsError(f"`--out` names `{out}`, which cannot be written to: {error.strerror}.") from error
     console.say(f"wrote {out}")

@@ -1,5 +1,6 @@
 """`init`: write a starting loadtest.yml and workflow, filled in from the compose file that is there."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import yaml
 
 from entrypoint.console import Console
 from entrypoint.errors import SettingsError
+from entrypoint.files import make_folder, write
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -23,15 +25,22 @@ def init(folder: Path, console: Console) -> None:
         folder / "loadtest/users.py": (_TEMPLATES / "users.py.txt").read_text(encoding="utf-8"),
         folder / ".github/workflows/loadtest.yml": (_TEMPLATES / "workflow.yml").read_text(encoding="utf-8"),
     }
-    if there := [str(path.relative_to(folder)) for path in files if path.exists()]:
+    if there := [str(path.relative_to(folder)) for path in files if os.path.lexists(path)]:
         raise SettingsError(
             f"`{there[0]}` exists already.", remedy="Remove it first, or edit it; `init` overwrites nothing."
         )
     for path, text in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        _write(path, text)
         console.say(f"wrote {path.relative_to(folder)}")
     console.say("Next: edit loadtest/users.py, then `ml-loadtest check`, then `ml-loadtest calibrate --runs 5`.")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        make_folder(path.parent)
+        write(path, text)
+    except OSError as error:
+        raise SettingsError(f"`{path}` cannot be written: {error.strerror}.") from error
 
 
 def _config(folder: Path) -> str:

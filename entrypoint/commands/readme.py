@@ -7,6 +7,7 @@ from pathlib import Path
 
 from entrypoint.console import Console
 from entrypoint.errors import ExitCode, LoadTestError, SettingsError
+from entrypoint.files import write
 from entrypoint.history.block import BEGIN, END, newest, render_block
 from entrypoint.history.entries import entry_of
 from entrypoint.history.file import read
@@ -91,7 +92,7 @@ def _write_whole(path: Path, content: bytes) -> None:
     target = path.resolve()
     temporary = target.with_name(f".{target.name}.part")
     try:
-        temporary.write_bytes(content)
+        write(temporary, content)
         shutil.copymode(target, temporary)
         os.replace(temporary, target)  # noqa: PTH105 (atomic on every system)
     except OSError as error:

@@ -6,6 +6,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from entrypoint.errors import SettingsError
+from entrypoint.files import make_folder, refuse_link
 from entrypoint.history import json_lines, sqlite
 from entrypoint.history.model import SCHEMA_VERSION, Entry
 from entrypoint.settings.model import SQLITE_ENDINGS
@@ -33,7 +34,8 @@ def append(path: Path, entry: Entry) -> bool:
         SettingsError: if the file cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
+        refuse_link(path)
         return _store(path).append(path, entry.id, entry.model_dump_json())
     except OSError as error:
         raise SettingsError(f"The history `{path}` cannot be written: {error.strerror or error}.") from error

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from entrypoint.files import make_folder, write
 from entrypoint.report.charts import make_charts
 from entrypoint.report.choices import groups_of, make_choices
 from entrypoint.report.context import Context, Room, make_context
@@ -29,7 +30,7 @@ __all__ = ["render", "render_comment", "render_html", "render_junit", "render_su
 
 def render(result: Result, folder: Path, *, artifact_url: str = "") -> None:
     """Write `summary.md`, `comment.md`, `report.html` and `junit.xml` into the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     texts = {
         "summary.md": render_summary(result, artifact_url=artifact_url),
         "comment.md": render_comment(result, artifact_url=artifact_url),
@@ -37,7 +38,7 @@ def render(result: Result, folder: Path, *, artifact_url: str = "") -> None:
         "junit.xml": render_junit(result),
     }
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        write(folder / name, text)
 
 
 def render_comment(result: Result, *, artifact_url: str = "", limit: int = 59_000) -> str:

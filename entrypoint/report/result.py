@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import ValidationError
 
 from entrypoint.errors import SettingsError
+from entrypoint.files import make_folder, write
 from entrypoint.judgement.model import Change, Outcome, Reason
 from entrypoint.measurement.model import Measurement, Value
 from entrypoint.settings.model import CommentMode
@@ -219,5 +220,5 @@ def parse_result(content: bytes, name: str) -> Result:
 
 def write_result(folder: Path, result: Result) -> None:
     """Write `result.json`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "result.json").write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    make_folder(folder)
+    write(folder / "result.json", result.model_dump_json(indent=1) + "\n")

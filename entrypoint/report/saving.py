@@ -1,6 +1,8 @@
 """The results folder: `result.json` and everything rendered from it."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from entrypoint.errors import ExitCode, LoadTestError
@@ -17,8 +19,20 @@ def save(result: Result, folder: Path) -> Result:
     Raises:
         LoadTestError: if the folder cannot be written to.
     """
-    try:
+    with _told(result, folder):
         return _save(result, folder)
+
+
+def save_reports(result: Result, folder: Path) -> None:
+    """Write the reports alone, anew; see `save`."""
+    with _told(result, folder):
+        render(result, folder)
+
+
+@contextmanager
+def _told(result: Result, folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise LoadTestError(
             f"The results could not be written to `{folder}`: {error.strerror}.",

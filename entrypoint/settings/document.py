@@ -8,7 +8,11 @@ from typing import Any
 import yaml
 
 from entrypoint.errors import SettingsError
+from entrypoint.files import read_small
 
+# A settings file with ten thousand requests has a megabyte.
+_LARGEST = 2**20
+_MOST_VALUES = 100_000
 Place = tuple[str | int, ...]
 # Keys that take the place of others in their section: given together, the two would contradict each other.
 REPLACES = {
@@ -50,7 +54,7 @@ def read_document(path: Path, name: str) -> Document:
         SettingsError: if it is missing, is not YAML, or is not a mapping.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_small(path, _LARGEST).decode("utf-8")
     except FileNotFoundError:
         raise SettingsError(
             f"`{name}` does not exist.", remedy="Write one with `ml-loadtest init`, or name another with `config`."
@@ -76,7 +80,8 @@ def parse_document(text: str, name: str) -> Document:
         written_at: dict[Place, str] = {}
         _note_places(node, (), written_at, name)
         values = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    # For some texts that are no values of their tag, such as `!!bool x`, PyYAML raises whatever its own code stumbles over.
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, TypeError, AttributeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
@@ -92,6 +97,12 @@ def parse_document(text: str, name: str) -> Document:
 
 
 def _note_places(node: yaml.Node, place: Place, written_at: dict[Place, str], name: str) -> None:
+    if len(written_at) > _MOST_VALUES:
+        raise SettingsError(
+            f"`{name}` has more than {_MOST_VALUES:,} values.",
+            cause="Aliases (`*name`) of aliases multiply: a few lines of them stand for millions of values.",
+            remedy="Write out what is meant.",
+        )
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here, line = (*place, str(key.value)), f"{name} line {key.start_mark.line + 1}"

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from entrypoint.errors import SettingsError
+from entrypoint.files import refuse_link
 from entrypoint.measurement.metrics import METRICS
 from entrypoint.settings.document import REPLACES, Document, Place
 from entrypoint.settings.glance import find, open_document, suite_name
@@ -79,6 +80,7 @@ def read_settings(
     Raises:
         SettingsError: with every mistake that was found.
     """
+    _refuse_link(cwd / out, out)
     name = config or environ.get("LT_CONFIG", "")
     document = open_document(cwd, name, environ)
     root = (cwd / name).resolve().parent if name else cwd.resolve()
@@ -146,6 +148,17 @@ def read_joining(
         root=root,
         environment=environment,
     )
+
+
+def _refuse_link(folder: Path, name: str) -> None:
+    try:
+        refuse_link(folder)
+    except OSError as error:
+        raise SettingsError(
+            f"`--out` names `{name}`, which cannot be written to: {error.strerror}.",
+            cause="A checkout may bring links, and they may lead anywhere.",
+            remedy="Remove the link, or name the folder that it leads to.",
+        ) from error
 
 
 def _refuse_half_truths(environ: Mapping[str, str]) -> None:

@@ -1,0 +1,62 @@
+"""Files in a checkout, which anybody may have made: links that lead elsewhere, devices, files without an end."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+
+def read_small(path: Path, most: int) -> bytes:
+    """What a regular file holds. A link is followed, for settings are shared by links, but not to a device or a pipe.
+
+    Args:
+        path: of the file.
+        most: bytes that it may have.
+
+    Raises:
+        OSError: if there is none, or it is no such file; `strerror` says why.
+    """
+    # Without waiting: opening a pipe would wait for somebody to write to it.
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most // 2**20} MB", str(path))
+    return content
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file. A link in its place is replaced, never followed."""
+    if path.is_symlink():
+        path.unlink()
+    path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that is written to, if need be.
+
+    Raises:
+        OSError: if a link leads there, or it cannot be made.
+    """
+    refuse_link(path)
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def refuse_link(path: Path) -> None:
+    """Refuse to go where a link of the checkout leads: it could be a file or a folder of the user's own.
+
+    A link above the working directory is the machine's, not the checkout's.
+
+    Raises:
+        OSError: if the path, its folder, or what leads to it from the working directory is a link.
+    """
+    here = Path.cwd()
+    path = here / path
+    below = [*path.parents][: -len(here.parts)] if path.is_relative_to(here) else [path.parent]
+    for part in (path, *below):
+        if part != here and part.is_symlink():
+            raise OSError(errno.ELOOP, f"`{part}` is a link to `{part.readlink()}`, and no link is followed", str(part))
