@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pydantic import TypeAdapter
+
 from entrypoint.concealment import SHORTEST, concealing
 from entrypoint.errors import LoadError, SettingsError
 from entrypoint.load import locust
@@ -19,6 +21,9 @@ _POLL_S = 0.05
 _EXIT_S = 15.0
 # Room for hundreds of kinds of failures.
 _CLOSING_BYTES = 2**18
+# Seconds since 1970 that a machine's clock does not reach, nor any run.
+_FAR_S = 1e11
+_DAMAGED = "A file of the run is damaged: the disk was full, or code of the locustfile wrote to it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +98,29 @@ def measure(
                 exit_code = _follow(process, launch, plan, decide, watch)
         finally:
             contract.release(closing_file)
-    closing = contract.read_closing(closing_file) if closing_file.exists() else None
+    closing = read_closing(closing_file) if closing_file.exists() else None
     recording = Recording(
         exchange=launch.exchange, plan=plan, closing=closing, exit_code=exit_code, log=tail(launch.log)
     )
     _refuse_useless(recording, launch)
     return recording
+
+
+def read_closing(path: Path) -> contract.Closing:
+    """The instrument's last word, every part of it of its type.
+
+    Raises:
+        LoadError: if it is damaged.
+    """
+    try:
+        closing = TypeAdapter(contract.Closing).validate_python(asdict(contract.read_closing(path)))
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+        what = f"`{path.name}` cannot be read ({type(error).__name__})."
+        raise LoadError(what, cause=_DAMAGED) from error
+    times = [closing.origin_unix_s, *(at for span in closing.spans for at in (span.start_s, span.end_s))]
+    if not all(abs(at) < _FAR_S for at in times):
+        raise LoadError(f"`{path.name}` names times that cannot be.", cause=_DAMAGED)
+    return closing
 
 
 def _secrets(launch: locust.Launch, plan: contract.Plan) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Reads the instrument's files. Every figure of a report can be computed again from them."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,9 @@ DTYPE = np.dtype(list(zip(contract.FIELDS, contract.FIELD_TYPES, strict=True)))
 _COUNTED_AS_DISTINCT = 1000
 IS_FAILURE: NDArray[np.bool_] = np.array([outcome.is_failure for outcome in contract.Outcome])
 _HEALTH = tuple(contract.Health.__dataclass_fields__)
+# No run is longer. A time beyond it, or none at all, was not written by the instrument.
+_LONGEST_S = 30 * 86_400.0
+_DAMAGED = "A file of the run is damaged: the disk was full, or code of the locustfile wrote to it."
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def read_recording(folder: Path) -> tuple[NDArray[np.void], list[str], dict[str,
     Several workers number endpoints by themselves; here they are numbered as one.
 
     Raises:
-        LoadError: if a sample is of an endpoint that nobody wrote.
+        LoadError: if a file is damaged, or a sample is of an endpoint that nobody wrote.
     """
     names: dict[str, int] = {}
     paths = sorted(folder.glob("samples-*.bin"))
@@ -119,13 +123,12 @@ def read_recording(folder: Path) -> tuple[NDArray[np.void], list[str], dict[str,
         with path.open("rb") as file:
             file.readinto(rows.view("u1").data)
         first += len(rows)
+        _refuse_impossible(rows, path.name)
         numbers = _endpoint_numbers(
             path.with_name(path.name.replace("samples", "endpoints")).with_suffix(".jsonl"), names
         )
         if len(rows) and int(rows["endpoint"].max()) >= len(numbers):
-            raise LoadError(
-                f"`{path.name}` has samples of an endpoint without a name.", cause="A file of the run is damaged."
-            )
+            raise LoadError(f"`{path.name}` has samples of an endpoint without a name.", cause=_DAMAGED)
         rows["endpoint"] = np.array(numbers, dtype="u4")[rows["endpoint"]] if len(rows) else rows["endpoint"]
     return whole, list(names), _read_extras(folder)
 
@@ -147,8 +150,27 @@ def with_labels(rows: NDArray[np.void], correct: NDArray[np.float64] | None) -> 
 def _endpoint_numbers(path: Path, names: dict[str, int]) -> list[int]:
     # What follows the last line's end was being written when the disk was full; no sample refers to it yet.
     lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
-    entries = [json.loads(line) for line in lines]
-    return [names.setdefault(writable(f"{method} {name}"), len(names)) for _, method, name in entries]
+    with _told(path):
+        entries = [json.loads(line) for line in lines]
+        return [names.setdefault(writable(f"{method} {name}"), len(names)) for _, method, name in entries]
+
+
+def _refuse_impossible(rows: NDArray[np.void], name: str) -> None:
+    if not len(rows):
+        return
+    seconds = {"due_s": _LONGEST_S, "start_s": _LONGEST_S, "response_ms": 1000 * _LONGEST_S}
+    within = all(-most <= rows[field].min() and rows[field].max() <= most for field, most in seconds.items())
+    if not within or rows["outcome"].max() >= len(IS_FAILURE):
+        raise LoadError(f"`{name}` has samples that cannot be.", cause=_DAMAGED)
+
+
+@contextmanager
+def _told(path: Path) -> "Iterator[None]":
+    """What is wrong with a line of the instrument's as our own error."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError) as error:
+        raise LoadError(f"`{path.name}` cannot be read: {type(error).__name__}: {error}.", cause=_DAMAGED) from error
 
 
 def writable(text: str) -> str:
@@ -187,9 +209,7 @@ def _read_extras(folder: Path) -> dict[str, NDArray[np.float64]]:
     for path, begin, end in zip(paths, [0, *ends], ends, strict=False):
         for index, numbers in _extras(path.with_name(path.name.replace("samples", "extras")).with_suffix(".jsonl")):
             if not 0 <= index < end - begin:
-                raise LoadError(
-                    f"`{path.name}` has no sample {index}, but numbers of one.", cause="A file of the run is damaged."
-                )
+                raise LoadError(f"`{path.name}` has no sample {index}, but numbers of one.", cause=_DAMAGED)
             for name, number in numbers.items():
                 if name not in columns:
                     columns[name] = np.full(ends[-1], np.nan)
@@ -202,24 +222,24 @@ def _extras(path: Path) -> "Iterator[tuple[int, dict[str, float]]]":
         return
     # What follows the last line's end was being written when Locust was killed.
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    for number, line in enumerate(lines, start=1):
-        try:
+    for line in lines:
+        with _told(path):
             index, numbers = json.loads(line)
-        except ValueError as error:
-            raise LoadError(
-                f"Line {number} of `{path.name}` cannot be read: {error}.", cause="A file of the run is damaged."
-            ) from error
-        yield index, numbers
+            read = int(index), {str(name): float(number) for name, number in numbers.items()}
+        yield read
 
 
 def read_health(folder: Path) -> NDArray[np.void]:
     """How the generator fared: shape (n,), an entry for each process and second.
 
     The fields are those of `contract.Health`, and `process`, a number for each file.
+
+    Raises:
+        LoadError: if a line is damaged.
     """
-    entries = [
-        (*(json.loads(line)[field] for field in _HEALTH), process)
-        for process, path in enumerate(sorted(folder.glob("health-*.jsonl")))
-        for line in path.read_text().split("\n")[:-1]
-    ]
+    entries: list[tuple[float, ...]] = []
+    for process, path in enumerate(sorted(folder.glob("health-*.jsonl"))):
+        with _told(path):
+            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+            entries += [(*(float(line[field]) for field in _HEALTH), process) for line in lines]
     return np.array(entries, dtype=[*((field, "f8") for field in _HEALTH), ("process", "i4")])
