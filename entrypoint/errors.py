@@ -19,6 +19,11 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+def printable(text: str) -> str:
+    """A text without what would move a terminal's cursor or turn letters round: names in messages may be anybody's."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
+
+
 class LoadTestError(Exception):
     """What happened, why it probably did, what to do, and the last lines of the log that shows it.
 
@@ -34,8 +39,8 @@ class LoadTestError(Exception):
         self, what: str, *, cause: str = "", remedy: str = "", log: str = "", exit_code: ExitCode = ExitCode.SETTINGS
     ) -> None:
         super().__init__(what)
-        self.what = what
-        self.cause = cause
+        self.what = printable(what)
+        self.cause = printable(cause)
         self.remedy = remedy
         self.log = log
         self.exit_code = exit_code

@@ -79,7 +79,7 @@ def as_yaml(value: object) -> bytes:
 
 def holds(parser: str, content: bytes) -> None:
     """The property."""
-    began = time.monotonic()
+    began = time.process_time()
     with tempfile.TemporaryDirectory() as name:
         said = "a value"
         try:
@@ -87,8 +87,8 @@ def holds(parser: str, content: bytes) -> None:
         except LoadTestError as error:
             said = error.what
     assert said.strip()
-    assert "\x00" not in said
-    assert time.monotonic() - began < LONGEST_S
+    assert all(letter.isprintable() or letter == "\n" for letter in said)
+    assert time.process_time() - began < LONGEST_S
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < MOST_MB * 1024
 
 
