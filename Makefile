@@ -3,9 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 DOCUMENTED := .tools/documented
 PURE := tests/judgement tests/measurement tests/baseline tests/history/test_levels.py tests/history/test_series.py
-LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --exclude-newer 1week
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --exclude-newer 1week
 
-.PHONY: install demo bench test test-all coverage check lint types goldens lock clean
+.PHONY: install demo bench test test-all coverage check lint wheels audit sbom types goldens lock clean
 
 install: ## the conductor, Locust and the examples' services, each in its own environment
 	@scripts/install.sh $(PYTHON) .venv requirements/dev.txt
@@ -40,7 +40,20 @@ lint:
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml comment/action.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/workflows/*.yml $(DOCUMENTED)/.github/workflows/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
-	@scripts/check_actions/run $(DOCUMENTED)/.github/workflows
+	@$(BIN)/shellcheck scripts/*.sh scripts/*/run
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check_actions/run $(DOCUMENTED)/.github/workflows
+
+wheels: install ## whether the locks can be installed from wheels on every machine and Python that we support
+	@scripts/wheels.sh $(BIN)/uv requirements/conductor.txt requirements/locust.txt
+
+audit: install ## known vulnerabilities of everything that is locked, a package that is not looked up being one
+	@scripts/install.sh $(PYTHON) .venv-audit requirements/audit.txt
+	@$(BIN)/python -P -m scripts.audit .venv-audit/bin/pip-audit requirements/*.txt
+
+sbom: ## what a release installs, in CycloneDX, one file for each lock
+	@scripts/install.sh $(PYTHON) .venv-audit requirements/audit.txt
+	@mkdir -p dist
+	@for lock in conductor locust; do .venv-audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o dist/$$lock.cdx.json requirements/$$lock.txt; done
 
 types:
 	@$(BIN)/mypy
@@ -48,11 +61,12 @@ types:
 goldens: install ## write the expected reports anew; read the diff as prose before you commit it
 	@$(BIN)/pytest tests/report --update-goldens
 
-lock: ## the locks anew, from pyproject.toml and requirements/*.in
+lock: install ## the locks anew, from pyproject.toml and requirements/*.in
 	$(LOCK) pyproject.toml -o requirements/conductor.txt
 	$(LOCK) requirements/locust.in -o requirements/locust.txt
 	$(LOCK) requirements/examples.in -o requirements/examples.txt
 	$(LOCK) -c requirements/conductor.txt pyproject.toml requirements/dev.in -o requirements/dev.txt
+	$(LOCK) requirements/audit.in -o requirements/audit.txt
 
 clean:
-	rm -rf .venv .venv-* .tools .demo results
+	rm -rf .venv .venv-* .tools .demo dist results

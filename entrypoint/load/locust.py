@@ -133,7 +133,7 @@ def started(
 def _refuse_useless_address(host: str, port: int) -> None:
     """Locust would say so only in its log, and this run's own workers would join whoever has the address."""
     try:
-        found = socket.getaddrinfo(host.replace("*", "0.0.0.0"), port, type=socket.SOCK_STREAM)[0]  # noqa: S104
+        found = socket.getaddrinfo(host.replace("*", "0.0.0.0"), port, type=socket.SOCK_STREAM)[0]  # noqa: S104 (tried, as asked)
         with socket.socket(found[0], found[1]) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(found[4])

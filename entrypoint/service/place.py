@@ -33,7 +33,7 @@ class Place:
         """Where the private folder is made."""
         if self.temp:
             return self.temp
-        return Path(self.environment.get("RUNNER_TEMP") or self.environment.get("TMPDIR") or "/tmp")  # noqa: S108
+        return Path(self.environment.get("RUNNER_TEMP") or self.environment.get("TMPDIR") or "/tmp")  # noqa: S108 (a private folder is made in it)
 
     def project(self, name: str) -> str:
         """`mlt-<suite>-<run id>-<target's name>`: unique, and a project name that compose accepts."""

@@ -388,7 +388,10 @@ LEVELS = (
 )
 
 
-SEARCH = "search for the highest that holds every limit, from open load, 40 requests/s (poisson, 200 users at most) on; 20 s at each level"
+SEARCH = (
+    "search for the highest that holds every limit, from open load, 40 requests/s (poisson, 200 users at most) on; "
+    "20 s at each level"
+)
 
 
 def capacity() -> Result:
