@@ -14,6 +14,7 @@ from entrypoint.files import read_small
 _LARGEST = 2**20
 _MOST_VALUES = 100_000
 Place = tuple[str | int, ...]
+_MOST_VALUES = 100_000
 # Keys that take the place of others in their section: given together, the two would contradict each other.
 REPLACES = {
     "compose-file": ("command", "url"),
@@ -77,6 +78,12 @@ def parse_document(text: str, name: str) -> Document:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
             return Document(name, {}, {})
+        if _size(node, {}) > _MOST_VALUES:
+            raise SettingsError(
+                f"`{name}` has more than {_MOST_VALUES:,} values once its aliases are replaced by what they stand for.",
+                cause="Aliases of lists of aliases grow without bounds; a file for a load test has some dozens of values.",
+                remedy="Write out what the aliases stand for.",
+            )
         written_at: dict[Place, str] = {}
         _note_places(node, (), written_at, name)
         values = yaml.safe_load(text)
@@ -94,6 +101,16 @@ def parse_document(text: str, name: str) -> Document:
             f"`{name}` should hold keys and values, such as `service:`; it holds {type(values).__name__}."
         )
     return Document(name, values, written_at)
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node stands for with every alias replaced; each node is counted once, however often it is meant."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in known:
+        inside = (part for item in node.value for part in (item if isinstance(item, tuple) else (item,)))
+        known[id(node)] = 1 + sum(_size(part, known) for part in inside)
+    return known[id(node)]
 
 
 def _note_places(node: yaml.Node, place: Place, written_at: dict[Place, str], name: str) -> None:

@@ -482,3 +482,15 @@ def test_a_limit_that_can_guard_nothing_is_refused(tmp_path, endpoint, metric, r
         assert "guards nothing there, for it is a figure of" in refused(tmp_path, text)
     else:
         assert read(tmp_path, text).config.thresholds
+
+
+def test_aliases_that_grow_without_bounds_are_refused_at_once(tmp_path):
+    rows = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    rows += [f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]" for n in range(20)]
+    with pytest.raises(SettingsError, match="more than 100,000 values once its aliases are replaced"):
+        read(tmp_path, "\n".join(rows))
+
+
+def test_aliases_are_read(tmp_path):
+    text = "service: {command: serve, environment: &e {A: 1}, headers: *e}\nload: {locustfile: a.py}\n"
+    assert read(tmp_path, text).config.service.headers == {"A": 1}
