@@ -20,10 +20,12 @@ from entrypoint.settings.quantities import (
     Ratio,
     Seconds,
     Truth,
+    Whole,
     parse_milliseconds_with_unit,
     parse_number,
     parse_percent,
     parse_size,
+    refuse_truth,
     show_duration,
 )
 from entrypoint.settings.requests import Request, Wait
@@ -50,7 +52,7 @@ def _split_assignments(value: object) -> object:
 
 Texts = Annotated[list[str], BeforeValidator(_split)]
 Paths = Annotated[list[Path], BeforeValidator(_split)]
-Frequency = Annotated[float, Field(ge=0.001, le=100_000, allow_inf_nan=False)]
+Frequency = Annotated[float, Field(ge=0.001, le=100_000, allow_inf_nan=False), BeforeValidator(refuse_truth)]
 Assignments = Annotated[dict[str, str | int | float], BeforeValidator(_split_assignments)]
 
 
@@ -126,7 +128,7 @@ class Ready(Section):
         description="JMESPath that has to find something in the JSON answer, such as `prediction`; without it, a status below "
         "400 is enough",
     )
-    in_a_row: int = Field(
+    in_a_row: Whole = Field(
         3,
         ge=1,
         le=1000,
@@ -147,7 +149,7 @@ class Service(Section):
 
     compose_file: Paths = Field([], description="Compose file, or several in the order compose merges them")
     service: str = Field("", description="Name of the compose service that takes the load")
-    port: int | None = Field(
+    port: Whole | None = Field(
         None, ge=1, le=65535, description="Port inside the container; published on a free loopback port"
     )
     profiles: Texts = Field([], description="Compose profiles to enable")
@@ -207,7 +209,7 @@ class WarmUp(Range):
 class Stage(Section):
     """One level of load: so many users, or so many requests per second, for so long."""
 
-    users: int | None = Field(None, ge=1, le=100_000, description="Closed load: how many users are at work")
+    users: Whole | None = Field(None, ge=1, le=100_000, description="Closed load: how many users are at work")
     arrival_rate: Frequency | None = Field(None, description="Open load: requests per second")
     duration_s: Seconds = Field(alias="duration", description="Measured time at this level")
 
@@ -244,7 +246,7 @@ class Load(Section):
         json_schema_extra={"flag": "load-environment"},
         description="Names of variables passed on to Locust; nothing else of ours is",
     )
-    users: int = Field(
+    users: Whole = Field(
         20, ge=1, le=100_000, description="Closed load: how many users. Open load: the most at work at once"
     )
     spawn_rate: Frequency | None = Field(None, description="Users started per second; all at once if not given")
@@ -257,7 +259,7 @@ class Load(Section):
         description="Unmeasured time before the window, `5s..30s` (flat response times end it) or `10s`",
     )
     duration_s: Seconds = Field(60, alias="duration", description="Measured time, ramp and warm-up not counted")
-    count: int | None = Field(
+    count: Whole | None = Field(
         None,
         ge=1,
         le=100_000_000,
@@ -269,10 +271,10 @@ class Load(Section):
         description="Levels of load one after the other instead of a single one, such as `100x5s, 200x5s` (users) or "
         "`20/sx30s` (requests per second)",
     )
-    workers: int = Field(
+    workers: Whole = Field(
         1, ge=0, le=256, description="Locust processes on this machine; more than one share the load under a master"
     )
-    remote_workers: int = Field(
+    remote_workers: Whole = Field(
         0, ge=0, le=1000, description="Locust processes that join from other machines, by `ml-loadtest worker`"
     )
     master: str = Field(
@@ -280,7 +282,7 @@ class Load(Section):
         pattern=r"^[^\s:]+:\d{1,5}$",
         description="Where the master listens for workers from elsewhere, HOST:PORT; its channel has no authentication",
     )
-    seed: int = Field(1, ge=0, description="Seed of arrivals, tasks and payloads")
+    seed: Whole = Field(1, ge=0, description="Seed of arrivals, tasks and payloads")
 
     @field_validator("requests")
     @classmethod
@@ -360,7 +362,7 @@ class Compare(Section):
         "", description="Side by side: command run in the base's checkout before it is built or started"
     )
     carry: Texts = Field([], description="Side by side: untracked files or folders that the base needs too")
-    max_looks: int = Field(
+    max_looks: Whole = Field(
         3,
         ge=1,
         le=10,

@@ -104,6 +104,17 @@ def parse_size(value: object, unit: str) -> float:
     return float(found[1]) * _SIZES[found[2]] / _SIZES[unit.lower()]
 
 
+def refuse_truth(value: object) -> object:
+    """The value of a number, unless it is true or false: YAML reads `yes` as true, which pydantic takes for 1.
+
+    Raises:
+        ValueError: for true and false.
+    """
+    if value is True or value is False:
+        raise ValueError(f"expected a number, got {show_truth(value)}")
+    return value
+
+
 def parse_truth(value: object) -> bool:
     """True or false, and nothing that merely looks like it.
 
@@ -154,6 +165,7 @@ Milliseconds = Annotated[
 Seconds = Annotated[
     float, BeforeValidator(parse_duration), PlainSerializer(show_duration, when_used="json"), _written("60s")
 ]
+Whole = Annotated[int, BeforeValidator(refuse_truth)]
 Truth = Annotated[
     bool,
     BeforeValidator(parse_truth),

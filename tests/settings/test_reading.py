@@ -484,6 +484,13 @@ def test_a_limit_that_can_guard_nothing_is_refused(tmp_path, endpoint, metric, r
         assert read(tmp_path, text).config.thresholds
 
 
+@pytest.mark.parametrize("key", ["users", "workers", "seed", "arrival-rate", "spawn-rate"])
+def test_true_is_no_number(tmp_path, key):
+    """YAML reads `yes` as true, and pydantic true as 1."""
+    with pytest.raises(SettingsError, match=f"`load.{key}`: expected a number, got true"):
+        read(tmp_path, f"service: {{command: serve}}\nload: {{locustfile: a.py, {key}: yes}}\n")
+
+
 def test_aliases_that_grow_without_bounds_are_refused_at_once(tmp_path):
     rows = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     rows += [f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]" for n in range(20)]
