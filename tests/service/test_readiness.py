@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -92,6 +93,26 @@ def test_a_server_that_hangs_up(server):
         thread.start()
         assert not ask(f"http://127.0.0.1:{listening.getsockname()[1]}/", Access(), 2).ready
         thread.join()
+
+
+def test_a_server_that_drips_has_no_more_time_than_any_other():
+    """A socket's own time limit begins anew with every byte."""
+
+    def drip() -> None:
+        with suppress(OSError), listening.accept()[0] as accepted:
+            while not over.wait(0.05):
+                accepted.sendall(b"H")
+
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        began = time.monotonic()
+        answer = ask(f"http://127.0.0.1:{listening.getsockname()[1]}/", Access(), 0.5)
+        over.set()
+        thread.join()
+    assert time.monotonic() - began < 2
+    assert (answer.ready, answer.timed_out, answer.said) == (False, True, "it did not answer in time")
 
 
 def test_a_slow_first_answer_is_waited_for(server):
