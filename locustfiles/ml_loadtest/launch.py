@@ -34,6 +34,8 @@ def main() -> None:
     argument_parser.LocustArgumentParser._open_config_files = lambda _self, _arguments: []
     attach(exchange)
     sys.argv[0] = "locust"
+    # What is imported from now on is the user's, whose checkout stays as it is.
+    sys.dont_write_bytecode = True
     main.main()
 
 
