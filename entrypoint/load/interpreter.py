@@ -5,11 +5,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from entrypoint.errors import LoadError, SettingsError
 
+# Larger packages than those for models hardly exist, and they come within minutes.
+_LONGEST_S = 900.0
 _LOCK = Path(__file__).parents[2] / "requirements" / "locust.txt"
 
 
@@ -20,7 +23,7 @@ def locust_python(requirements: Path | None, environment: Mapping[str, str]) -> 
     run under a name made of both locks, and are constrained by our lock: a locustfile cannot change Locust's version.
 
     Raises:
-        LoadError: if Locust's environment was not installed.
+        LoadError: if Locust's environment was not installed, or that of the requirements takes too long.
         SettingsError: if the requirements cannot be installed beside our lock.
     """
     plain = Path(f"{sys.prefix}-locust")
@@ -35,7 +38,11 @@ def locust_python(requirements: Path | None, environment: Mapping[str, str]) -> 
     digest = hashlib.sha256(_LOCK.read_bytes() + requirements.read_bytes()).hexdigest()[:12]
     folder = Path(f"{plain}-{digest}")
     if not (folder / ".complete").exists():
-        _install(folder, requirements, environment)
+        try:
+            _install(folder, requirements, environment)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     return folder / "bin" / "python"
 
 
@@ -64,13 +71,27 @@ def _install(folder: Path, requirements: Path, environment: Mapping[str, str]) -
                 constraints.name,
             ],
         )
+        deadline = time.monotonic() + _LONGEST_S
         for step in steps:
-            done = subprocess.run(step, env=dict(environment), capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise SettingsError(
-                    f"The locustfile's requirements `{requirements.name}` could not be installed.",
-                    cause="A package is missing, or it needs another version of something that Locust needs too.",
-                    remedy="Loosen its version, or drop it: what Locust brings is there already.",
-                    log="\n".join(done.stderr.splitlines()[-20:]),
-                )
+            _do(step, requirements.name, environment, deadline)
     (folder / ".complete").touch()
+
+
+def _do(step: list[str], name: str, environment: Mapping[str, str], deadline: float) -> None:
+    """One step of the installation of the requirements in the file of that name."""
+    try:
+        left_s = max(0.1, deadline - time.monotonic())
+        done = subprocess.run(step, env=dict(environment), capture_output=True, text=True, timeout=left_s, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise LoadError(
+            f"The locustfile's requirements `{name}` were not installed after {_LONGEST_S:g} s.",
+            cause="The package index is slow or hangs, or a package is built from its sources.",
+            remedy="Run the job again; or name an index that is nearer in `UV_DEFAULT_INDEX`.",
+        ) from error
+    if done.returncode:
+        raise SettingsError(
+            f"The locustfile's requirements `{name}` could not be installed.",
+            cause="A package is missing, or it needs another version of something that Locust needs too.",
+            remedy="Loosen its version, or drop it: what Locust brings is there already.",
+            log="\n".join(done.stderr.splitlines()[-20:]),
+        )

@@ -1,6 +1,8 @@
 """Real Locust, a real server, every request accounted for."""
 
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,8 +13,10 @@ import numpy as np
 import psutil
 import pytest
 
-from entrypoint.errors import SettingsError
+from entrypoint.errors import LoadError, SettingsError
 from entrypoint.interruption import Interrupted, interruptible
+from entrypoint.load import interpreter
+from entrypoint.load.interpreter import locust_python
 from entrypoint.load.measure import tail
 from entrypoint.measurement.samples import DTYPE
 from locustfiles.ml_loadtest import contract
@@ -50,6 +54,7 @@ def test_every_request_of_a_closed_load_is_a_sample_and_the_counts_agree(load, w
     assert not failed_checks(run)
     assert run.closing.measured_s() == pytest.approx(2, abs=0.2)
     assert (run.folder / "results/locust/locust.log").stat().st_size
+    assert not (run.folder / "__pycache__").exists()
     assert ours() == []
 
 
@@ -403,6 +408,21 @@ def test_requirements_go_into_a_copy_of_locust_s_environment(load, tmp_path):
     run = load("import iniconfig\n" + PLAIN, requirements=tmp_path / "requirements.txt", duration="1s")
 
     assert not failed_checks(run)
+
+
+def unfinished_environments():
+    prefix = Path(f"{sys.prefix}-locust")
+    return [path for path in prefix.parent.glob(f"{prefix.name}-{'?' * 12}") if not (path / ".complete").exists()]
+
+
+def test_an_index_that_never_answers_is_waited_for_no_longer_than_that(tmp_path, monkeypatch):
+    monkeypatch.setattr(interpreter, "_LONGEST_S", 2.0)
+    (tmp_path / "needs.txt").write_text("some-package\n")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        index = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        with pytest.raises(LoadError, match=r"`needs.txt` were not installed after 2 s"):
+            locust_python(tmp_path / "needs.txt", {**os.environ, "UV_DEFAULT_INDEX": index})
+    assert unfinished_environments() == []
 
 
 def test_requirements_that_contradict_our_lock_are_refused(load, tmp_path):
