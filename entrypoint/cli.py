@@ -410,11 +410,11 @@ def teardown(suite: str | None, even_running: bool, config: str | None) -> int:
     from entrypoint.settings.reading import ledger_folder
     from entrypoint.settings.runner import child_environment
 
-    runner, workflow = _workflow()
+    _, workflow = _workflow()
     name = suite_of(suite, config, os.environ, Path.cwd())
     environment = child_environment(os.environ)
     count = teardown_leftovers(
-        ledger_folder(runner, os.environ), name, workflow.say, environment=environment, only_dead=not even_running
+        ledger_folder(os.environ), name, workflow.say, environment=environment, only_dead=not even_running
     )
     workflow.say(f"took down {count} leftover{'s' * (count != 1)} of suite {name}" if count else "nothing was left")
     return ExitCode.OK

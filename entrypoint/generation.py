@@ -23,7 +23,7 @@ from entrypoint.measurement.samples import read_health
 from entrypoint.measurement.service import figures_of_images, figures_of_start, figures_of_use, ran_out
 from entrypoint.measurement.validity import cores_of_generator
 from entrypoint.report.result import ServiceLog, Usage
-from entrypoint.service import Fault, Place, Target, cost, cpu, logs, resources, running
+from entrypoint.service import Fault, Place, Target, cost, cpu, logs, resources, running, teardown_leftovers
 from entrypoint.service.process_tree import MARK
 from entrypoint.service.url import shown
 from entrypoint.settings import model
@@ -108,6 +108,8 @@ def live(known: Known, parties: Sequence[Party], console: Console, look: int = 1
         BaseFailed: if it is the base that cannot be started.
     """
     settings = known.settings
+    # What a run that died has left would take its share of this machine.
+    teardown_leftovers(settings.ledger, settings.suite, console.say, environment=settings.environment, only_dead=True)
     places = {party.name: _place(settings, party, look, alone=len(parties) == 1) for party in parties}
     up: dict[str, Target] = {}
     conceal = concealing(declared_in(settings), [place.logs for place in places.values()])

@@ -5,11 +5,11 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from entrypoint.service.place import Place
-from entrypoint.service.process_tree import began, is_same
+from entrypoint.service.process_tree import began, is_same, namespace
 
 _FOLDER_PREFIX = "ml-loadtest-"
 
@@ -25,6 +25,7 @@ class Entry:
         owner, owner_began: the conductor's process id and when it began.
         leader, leader_began: the process that leads the service's group, once it is started.
         folder: its private folder.
+        namespace: in which the process ids are meant; a job in a container has its own.
     """
 
     suite: str
@@ -35,11 +36,12 @@ class Entry:
     folder: str
     leader: int | None = None
     leader_began: float | None = None
+    namespace: str = field(default_factory=namespace)
 
     @property
     def is_orphan(self) -> bool:
-        """Whether the conductor that started it is gone."""
-        return not is_same(self.owner, self.owner_began)
+        """Whether the conductor that started it is gone, as far as can be seen from here."""
+        return self.namespace == namespace() and not is_same(self.owner, self.owner_began)
 
 
 class Claim:
@@ -89,7 +91,7 @@ class Claim:
 
 def save(ledger: Path, entry: Entry) -> None:
     """Write an entry, whole or not at all."""
-    ledger.mkdir(parents=True, exist_ok=True)
+    ledger.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = ledger / f".{entry.project}.draft"
     draft.write_text(json.dumps(asdict(entry), indent=1), encoding="utf-8")
     draft.replace(_file(ledger, entry))
@@ -101,7 +103,9 @@ def strike(ledger: Path, entry: Entry) -> None:
 
 
 def entries(ledger: Path, suite: str) -> Iterator[Entry]:
-    """The entries of a suite. Files that are none of ours are passed over."""
+    """The entries of a suite. Files that are none of ours are passed over, and a folder that is somebody else's."""
+    if not ledger.is_dir() or ledger.stat().st_uid != os.getuid():
+        return
     for file in sorted(ledger.glob("mlt-*.json")):
         try:
             entry = Entry(**json.loads(file.read_text(encoding="utf-8")))

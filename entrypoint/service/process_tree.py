@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -24,6 +25,11 @@ def began(pid: int) -> float | None:
         return psutil.Process(pid).create_time()
     except _GONE:
         return None
+
+
+def namespace() -> str:
+    """In which the ids of this process and of all that it can see are meant."""
+    return str(Path("/proc/self/ns/pid").readlink())
 
 
 def is_same(pid: int, when: float) -> bool:

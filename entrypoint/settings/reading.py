@@ -97,7 +97,7 @@ def read_settings(
         root=root,
         out=(cwd / out).resolve(),
         runner=runner,
-        ledger=ledger_folder(runner, environ),
+        ledger=ledger_folder(environ),
         run_id=secrets.token_hex(4),
         environment=environment,
         reproduce=_reproduce(name, given),
@@ -168,10 +168,12 @@ def _refuse_half_truths(environ: Mapping[str, str]) -> None:
         raise SettingsError(f"input `artifact`: expected true or false, got {value!r}.")
 
 
-def ledger_folder(runner: Runner, environ: Mapping[str, str]) -> Path:
-    """Where runs note what they started, so that `teardown` finds it after a run that was killed."""
-    if runner.temp:
-        return runner.temp / "ml-loadtest" / "ledger"
+def ledger_folder(environ: Mapping[str, str]) -> Path:
+    """Where this user's runs on this machine note what they started, so that it is found after a run that was killed.
+
+    It outlives the job: the runner empties its own folder for temporary files, and a machine that serves many jobs may have
+    gone down in the midst of one.
+    """
     return Path(environ.get("TMPDIR") or tempfile.gettempdir()) / f"ml-loadtest-{os.getuid()}"
 
 

@@ -90,6 +90,25 @@ def test_a_recycled_owner_is_dead(place):
     assert replace(claim.entry, owner=2**22 + 1).is_orphan
 
 
+def test_whether_an_owner_in_another_container_lives_cannot_be_told(place, say):
+    claim = Claim(place, "candidate")
+    elsewhere = replace(claim.entry, owner=2**22 + 1, namespace="pid:[1]")
+    assert not elsewhere.is_orphan
+    save(place.ledger, elsewhere)
+    assert down(place, say, only_dead=True) == 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to somebody else")
+def test_a_ledger_that_somebody_else_has_made_is_not_believed(place, say):
+    claim = Claim(place, "candidate")
+    claim.open()
+    assert place.ledger.stat().st_mode & 0o777 == 0o700
+    os.chown(place.ledger, 65534, 65534)
+    assert down(place, say) == 0
+    os.chown(place.ledger, 0, 0)
+    assert down(place, say) == 1
+
+
 def test_without_docker_it_says_so_and_keeps_the_entry(place, say):
     claim = Claim(place, "candidate")
     claim.open()
