@@ -154,7 +154,10 @@ def clear(folder: Path) -> None:
         # Until the results are written, this holds the room that they need: a full disk must not keep us from saying so.
         (folder / _MARK).write_bytes(bytes(_RESULTS_BYTES))
     except OSError as error:
-        raise SettingsError(f"`--out` names `{folder}`, which cannot be written to: {error.strerror}.") from error
+        raise SettingsError(
+            f"`--out` names `{folder}`, which cannot be written to: {error.strerror}.",
+            remedy="Make room there, or name a folder that may be written to.",
+        ) from error
 
 
 def launcher(settings: Settings) -> str:
