@@ -15,9 +15,10 @@ from entrypoint.measurement.metrics import METRICS, Direction
 from entrypoint.settings.keys import all_keys, shown_default, threshold_help
 from entrypoint.settings.requests import Expect, Request, Variant
 from entrypoint.settings.section import Section
+from tests.faults.table import GROUPS, cases
 
 ROOT = Path(__file__).parents[1]
-_PAGES = ("README.md", "docs/settings.md", "docs/measuring.md", "docs/requests.md")
+_PAGES = ("README.md", "docs/settings.md", "docs/measuring.md", "docs/requests.md", "docs/reliability.md")
 
 
 def settings_table() -> str:
@@ -89,6 +90,20 @@ def outputs_table() -> str:
     )
 
 
+def faults_tables() -> str:
+    """Every case of the fault suite, a table for each kind."""
+    parts = [f"{len(list(cases()))} cases."]
+    for group in GROUPS:
+        rows = [
+            (_escaped(case.what), _escaped(case.sees), f"`{case.verdict}`" if case.verdict else "–",
+             "–" if case.code is None else str(case.code), case.kept.value)
+            for case in group.cases
+        ]  # fmt: skip
+        head = ("What goes wrong", "What the user sees", "Verdict", "Exit code", "Kept")
+        parts.append(f"### {group.title}\n\n{_table(head, rows)}")
+    return "\n\n".join(parts)
+
+
 TABLES = {
     "settings": settings_table,
     "thresholds": thresholds_table,
@@ -98,6 +113,7 @@ TABLES = {
     "metrics": metrics_table,
     "inputs": inputs_table,
     "outputs": outputs_table,
+    "faults": faults_tables,
 }
 
 
@@ -120,7 +136,11 @@ def _action() -> dict[str, dict[str, dict[str, str]]]:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").rstrip(".")
+    return _escaped(text).rstrip(".")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

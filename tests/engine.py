@@ -34,11 +34,12 @@ _LISTS = (
     ("ps", "--all", "--format", "{{.Names}}"),
     ("network", "ls", "--format", "{{.Name}}"),
     ("volume", "ls", "--format", "{{.Name}}"),
+    ("image", "ls", "--format", "{{.Repository}}"),
 )
 
 
 def ours() -> set[str]:
-    """Containers, networks and volumes with our project names."""
+    """Containers, networks, volumes and images with our project names."""
     found: set[str] = set()
     for kind in _LISTS:
         done = subprocess.run(["docker", *kind], capture_output=True, text=True, timeout=30, check=True)
