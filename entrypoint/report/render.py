@@ -34,8 +34,8 @@ def render(result: Result, folder: Path, *, artifact_url: str = "") -> None:
     texts = {
         "summary.md": render_summary(result, artifact_url=artifact_url),
         "comment.md": render_comment(result, artifact_url=artifact_url),
-        "report.html": render_html(result),
         "junit.xml": render_junit(result),
+        "report.html": render_html(result),  # last, for it is the largest, and the disk may be full
     }
     for name, text in texts.items():
         write(folder / name, text)

@@ -181,16 +181,6 @@ def test_user_code_can_neither_speak_to_the_runner_nor_see_the_token(project, gi
     assert b"from the locustfile []" in b"".join(everything)
 
 
-def test_a_cancelled_run_leaves_nothing_behind(project, github):
-    done = run(project, github, cancel=Cancel("run", "loading http"), duration="120s")
-    assert done.conclusion == "cancelled"
-    assert done.step("run").ran_s < 60
-    assert done.step("Take the service down").outcome == "success"
-    assert done.step("run").exit_code == 130
-    assert (done.orphans, left(project)) == ([], [])
-    assert done.outputs["verdict"] == "invalid"
-
-
 def test_a_mistake_in_an_input_is_named(project, github):
     done = run(project, github, users="many", duration="soon")
     assert done.step("run").exit_code == 2

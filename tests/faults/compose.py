@@ -29,6 +29,7 @@ services:
   api: {build: ., depends_on: {migrate: {condition: service_completed_successfully}}}
   migrate: {image: "nginx:1.26", command: ["sh", "-c", "echo no table; exit 4"]}
 """
+NEVER_READY = "services: {api: {build: ., command: [sleep, '60']}}"
 UNBUILDABLE = """
 services:
   api: {build: {context: ., dockerfile_inline: "FROM nginx:1.26\\nRUN echo no luck && exit 6"}}
@@ -124,6 +125,13 @@ for what, text, more, sees, kept in (
         "",
         "The compose service `db` is unhealthy, and another one waits for it.",
         Kept.LOG,
+    ),
+    (
+        "Nothing listens on its port",
+        NEVER_READY,
+        "ready: {timeout: 2s}",
+        "The candidate was not ready within 2 s. … Does it listen on 0.0.0.0 (not on 127.0.0.1) and on port 8000",
+        Kept.REPORTS,
     ),
     (
         "A service that it waits for takes too long",

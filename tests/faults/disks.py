@@ -33,11 +33,11 @@ def _full(*arguments: str) -> Play:
         # Twenty numbers with long names for each request fill the disk fast.
         fill = "        attach(self, **{'x' * 35 + f'_{n}': 1 / (n + 3) for n in range(20)})\n"
         scene.write("users.py", "from ml_loadtest import attach\n" + USERS.rstrip() + "\n" + fill)
-        disk = _own_disk(scene, "mount -t tmpfs -o size=1m none results", "ulimit -f 1100")
+        disk = _own_disk(scene, "mount -t tmpfs -o size=2300k none results", "ulimit -f 3200")
         ended = scene.call("run", *arguments, "--duration", "60s", before=disk)
         _brought_back(scene)
         assert ended.result["reasons"][0]["code"] == "complete"
-        assert (scene.results / "report.html").stat().st_size > 10_000
+        assert (scene.results / "report.html").read_text().rstrip().endswith("</html>")
         return ended
 
     return play

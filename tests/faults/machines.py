@@ -30,7 +30,11 @@ services:
 def _act(scene: Scene, cancel: Cancel | None = None, machine: Machine | None = None, **inputs: str) -> Ended:
     """The action on a machine; without a token, so that nothing is asked of GitHub."""
     given = {"github-token": "", "duration": "60s", **inputs}
-    return of_action((machine or scene.machine()).run_action(given, cancel=cancel))
+    done = (machine or scene.machine()).run_action(given, cancel=cancel)
+    ended = of_action(done)
+    assert done.orphans == []
+    assert done.outputs["verdict"] == ended.result.get("verdict", "")
+    return ended
 
 
 def _service(scene: Scene, more: str = "ready: {timeout: 60s}", server: str = SERVER) -> None:
@@ -180,7 +184,9 @@ def _frozen(scene: Scene) -> Ended:
     scene.at_end.append(lambda: [locust.kill() for locust in locusts(scene)])
     run.signal(signal.SIGKILL)
     run.ended()
-    return scene.call("teardown")
+    ended = scene.call("teardown")
+    assert "nothing was left" in scene.call("teardown").output
+    return ended
 
 
 @MACHINE.case(

@@ -37,7 +37,7 @@ def test_a_case_ends_as_the_table_says(case, scene):
 
     assert (ended.code, ended.result.get("verdict", "")) == (case.code, case.verdict), ended.output
     assert missing(case.sees, ended.output) == "", ended.output
-    assert "Traceback" not in ended.output, ended.output
+    assert "This is a bug" not in ended.output, ended.output
     assert kept(ended) == case.kept, ended.output
     scene.close()
     assert scene.left(engine="docker" in case.needs) == []

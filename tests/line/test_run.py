@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -179,95 +178,6 @@ def test_failures_fail_the_build_before_any_latency(project):
     assert ml_loadtest(project, "accept")[0] == 1
 
 
-def test_a_service_that_dies_has_failed_and_is_not_an_invalid_run(project):
-    code, output = ml_loadtest(project, "run", DIE_AFTER="150")
-
-    found = result(project)
-    assert (code, found["verdict"]) == (1, "limit-exceeded"), output
-    assert any(reason["code"].startswith("service-") for reason in found["reasons"])
-    assert nothing_left(project)
-
-
-def test_a_service_that_never_becomes_ready_asserts_nothing(project):
-    code, output = ml_loadtest(project, "run", "--command", "sleep 60 {port}", "--ready-timeout", "1s")
-
-    found = result(project)
-    assert (code, found["verdict"], found["reasons"][0]["code"]) == (3, "invalid", "service-not-ready"), output
-    assert (project / "results/report.html").exists()
-    assert ml_loadtest(project, "accept")[0] == 3
-    assert nothing_left(project)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["run", "--users", "many"], "`--users`"),
-        (["run", "--locustfile", "none.py"], "`locustfile` names"),
-        (["run", "--baseline", "server.py"], "is not JSON"),
-        (["run", "--config", "none.yml"], "`none.yml` does not exist"),
-        (["run", "--spawn-rate", "0.1"], "raise spawn-rate or warm-up"),
-        (["check", "--command", ""], "got none of them"),
-        (["accept", "--from", "nowhere"], "There is no result at"),
-        (["compare", "nowhere", "nowhere"], "There is no result at"),
-        (["report", "--from", "nowhere"], "There is no result at"),
-        (["run", "--nonsense"], "No such option"),
-    ],
-)
-def test_a_mistake_is_exit_code_two_with_a_sentence_and_no_traceback(project, arguments, message):
-    code, output = ml_loadtest(project, *arguments)
-
-    assert (code, message in output, "Traceback" in output) == (2, True, False), output
-    assert nothing_left(project)
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("phase", ["warm-up", "measuring"])
-def test_a_cancelled_run_takes_everything_down_and_keeps_its_samples(project, number, code, phase):
-    process = subprocess.Popen(
-        [PROGRAM, "run", "--duration", "60s", "--warm-up", "3s"],
-        cwd=project, env=environment(project, PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    for line in process.stdout:
-        if phase in line:
-            break
-    time.sleep(0.3)
-    process.send_signal(number)
-    process.communicate(timeout=30)
-
-    assert process.returncode == code
-    assert result(project)["verdict"] == "invalid"
-    assert list((project / "results/samples").glob("samples-*.bin"))
-    assert nothing_left(project)
-
-
-def test_a_killed_conductor_s_leftovers_are_taken_down_by_teardown(project):
-    process = subprocess.Popen(
-        [PROGRAM, "run", "--duration", "60s"], cwd=project, env=environment(project), stdout=subprocess.PIPE, text=True
-    )
-    for line in process.stdout:
-        if "loading" in line:
-            break
-    process.kill()
-    process.wait()
-    process.stdout.close()
-
-    assert not nothing_left(project)
-    code, output = ml_loadtest(project, "teardown")
-    assert (code, "took down 1 leftover of suite line" in output) == (0, True), output
-    deadline = time.monotonic() + 10
-    while not nothing_left(project) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert nothing_left(project)
-    assert "nothing was left" in ml_loadtest(project, "teardown")[1]
-
-
-def test_the_run_s_own_timeout_ends_it_in_order(project):
-    code, output = ml_loadtest(project, "run", "--duration", "5s", "--timeout", "6s")
-
-    assert (code, result(project)["reasons"][0]["code"]) == (3, "timeout"), output
-    assert nothing_left(project)
-
-
 def test_check_prints_the_plan_and_loads_nothing(project):
     code, output = ml_loadtest(project, "check")
 
@@ -339,17 +249,6 @@ def test_a_service_too_slow_to_answer_often_is_not_passed(project):
     code, output = ml_loadtest(project, "run", DELAY_MS="1500")
 
     assert (code, result(project)["verdict"]) == (1, "regression"), output
-
-
-def test_a_service_that_hangs_has_failed(project):
-    server = (project / "server.py").read_text()
-    (project / "server.py").write_text(
-        server.replace("time.sleep(0.004", "time.sleep(60 if Handler.asked > 100 else 0.004")
-    )
-    code, output = ml_loadtest(project, "run", "--duration", "3s")
-
-    assert (code, result(project)["verdict"]) == (1, "limit-exceeded"), output
-    assert nothing_left(project)
 
 
 def test_teardown_leaves_a_run_alone_that_is_still_alive(project):

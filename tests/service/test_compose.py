@@ -3,15 +3,12 @@
 import json
 import socket
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from entrypoint.errors import ExitCode, ServiceError, SettingsError
 from entrypoint.service import Place, running, teardown_leftovers
 from entrypoint.settings import model
 from tests.service.conftest import SERVER, docker, settings
@@ -256,117 +253,6 @@ def test_a_process_of_a_living_container_that_ran_out_of_memory_is_a_fault(place
     assert left_behind() == []
 
 
-NEVER_READY = "services: {api: {build: ., environment: {SLOW_START_S: 60}}}"
-HAS_TO_WAIT = """
-services:
-  api: {build: ., depends_on: {db: {condition: service_healthy}}}
-  db: {image: "nginx:1.26", command: [sleep, "60"], stop_signal: SIGKILL, healthcheck: {test: "exit 1", interval: %s, retries: 1}}
-"""
-ENDS = """
-services:
-  api: {build: ., depends_on: [db]}
-  db: {image: "nginx:1.26", command: ["sh", "-c", "sleep 1.5; echo no disk; exit 9"]}
-"""
-MIGRATION = """
-services:
-  api: {build: ., depends_on: {migrate: {condition: service_completed_successfully}}}
-  migrate: {image: "nginx:1.26", command: ["sh", "-c", "echo no table; exit 4"]}
-"""
-
-
-@pytest.mark.parametrize(
-    ("text", "given", "parts"),
-    [
-        pytest.param(
-            "services: {api: {image: 'nginx:1.26', command: ['sh', '-c', 'echo oops >&2; exit 3']}}",
-            {},
-            ["`api` exited with code 3", "oops"],
-            id="the service exits",
-        ),
-        pytest.param(
-            "services: {api: {image: 'nginx:1.26', command: ['true']}}",
-            {},
-            ["`api` exited with code 0"],
-            id="it is done",
-        ),
-        pytest.param(
-            ENDS, {"ready": {"path": "/broken", "timeout": "30s"}}, ["`db` exited with code 9", "no disk"], id="another"
-        ),
-        pytest.param(MIGRATION, {}, ["`migrate` exited with code 4", "no table"], id="the migration fails"),
-        pytest.param(HAS_TO_WAIT % "500ms", {}, ["`db` is unhealthy"], id="unhealthy"),
-        pytest.param(HAS_TO_WAIT % "60s", {"ready": {"timeout": "3s"}}, ["not started within 3 s"], id="up blocks"),
-        pytest.param(NEVER_READY, {"ready": {"timeout": "2s"}}, ["not ready within 2 s", "0.0.0.0"], id="never ready"),
-        pytest.param(
-            "services: {api: {build: {context: ., dockerfile_inline: 'FROM nginx:1.26\nRUN echo no luck && exit 6'}}}".replace(
-                "\n", "\\n"
-            ).replace("'", '"'),
-            {},
-            ["An image of compose.yml could not be built", "no luck"],
-            id="the build fails",
-        ),
-        pytest.param(
-            "services: {api: {image: 'localhost:1/none'}}",
-            {},
-            ["could not be pulled", "localhost:1"],
-            id="the pull fails",
-        ),
-        pytest.param(
-            "services: {api: {build: ., networks: [out]}}\nnetworks: {out: {external: true, name: no-such-network}}",
-            {},
-            ["could not start compose.yml", "an earlier step has to create it"],
-            id="a missing external network",
-        ),
-    ],
-)
-def test_what_never_serves(place: Place, say, left_behind, text, given, parts):
-    began = time.monotonic()
-    with (
-        pytest.raises(ServiceError) as caught,
-        running(compose(place, text, **given), name="candidate", place=place, say=say),
-    ):
-        pass
-    said = f"{caught.value}\n{caught.value.log}"
-    assert [part for part in parts if part not in said] == []
-    assert caught.value.exit_code == ExitCode.NOTHING_ASSERTED
-    assert left_behind() == []
-    assert list(place.ledger.iterdir()) == []
-    assert time.monotonic() - began < 15
-
-
-PROFILED = "services: {api: {build: ., profiles: [load]}, db: {image: 'nginx:1.26'}}"
-
-
-@pytest.mark.parametrize(
-    ("text", "given", "parts"),
-    [
-        pytest.param(
-            "services: {apis: {image: x}}", {}, ["compose.yml cannot be used", "did you mean `apis`?"], id="unknown"
-        ),
-        pytest.param(PROFILED, {}, ["`api` is not enabled; add its profile `load`"], id="profile"),
-        pytest.param("services: {api: {build: ., network_mode: host}}", {}, ["`network_mode: host`"], id="host"),
-        pytest.param("services: {api: {bild: .}}", {}, ["cannot read compose.yml", "bild"], id="a wrong key"),
-        pytest.param("services: [", {}, ["cannot read compose.yml", "yaml"], id="no YAML"),
-        pytest.param("services: {api: {image: '${X:?set X}'}}", {}, ["set X"], id="a missing variable"),
-        pytest.param(
-            PROFILED, {"compose_file": ["/none/compose.yml"]}, ["`compose-file`: there is no file"], id="no file"
-        ),
-        pytest.param(
-            PROFILED, {"env_file": ["/none/ci.env"]}, ["`env-file`: there is no file"], id="no environment file"
-        ),
-    ],
-)
-def test_mistakes_in_the_files(place: Place, say, left_behind, text, given, parts):
-    with (
-        pytest.raises(SettingsError) as caught,
-        running(compose(place, text, **given), name="candidate", place=place, say=say),
-    ):
-        pass
-    said = f"{caught.value}\n{caught.value.log}"
-    assert [part for part in parts if part not in said] == []
-    assert caught.value.exit_code == ExitCode.SETTINGS
-    assert left_behind() == []
-
-
 def test_several_starts_and_variables_that_docker_goes_by(place: Place, say, left_behind):
     text = """
 services:
@@ -412,35 +298,3 @@ def test_networks_and_volumes_without_containers_go_too(place: Place, say, left_
         docker("rm", "--force", f"{place.project('candidate')}-api-1")
         assert len(left_behind()) >= 2
     assert left_behind() == []
-
-
-def test_no_engine(place: Place, say, tmp_path: Path):
-    nowhere = {**place.environment, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
-    place = replace(place, environment=nowhere)
-    with (
-        pytest.raises(ServiceError, match="No docker engine answers"),
-        running(compose(place, "services: {api: {build: .}}"), name="candidate", place=place, say=say),
-    ):
-        pass
-
-
-@pytest.mark.parametrize(
-    ("script", "part"),
-    [
-        ("", "`docker` could not be run"),
-        (
-            "#!/bin/sh\necho \"docker: 'compose' is not a docker command.\" >&2; exit 1\n",
-            "`docker compose` could not be run",
-        ),
-    ],
-)
-def test_no_docker_and_no_compose(place: Place, say, tmp_path: Path, script, part):
-    if script:
-        (tmp_path / "docker").write_text(script)
-        (tmp_path / "docker").chmod(0o755)
-    place = replace(place, environment={"PATH": f"{tmp_path}"})
-    with (
-        pytest.raises(ServiceError, match=part),
-        running(compose(place, "services: {api: {build: .}}"), name="candidate", place=place, say=say),
-    ):
-        pass
