@@ -17,12 +17,14 @@ class GitServer:
 
     Attributes:
         url: its address.
+        silent: while it is there, and not set, no request is answered.
         authorizations: the Authorization headers of each request so far.
     """
 
     root: Path
     token: str
     url: str = ""
+    silent: threading.Event | None = None
     authorizations: list[list[str]] = field(default_factory=list)
 
     @property
@@ -48,6 +50,8 @@ def serving(root: Path, token: str) -> Iterator[GitServer]:
 def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if server.silent:
+                server.silent.wait(60)
             shown = self.headers.get_all("Authorization") or []
             server.authorizations.append(shown)
             if len(shown) > 1:

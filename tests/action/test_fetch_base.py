@@ -3,6 +3,7 @@
 import base64
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -191,6 +192,19 @@ def test_what_cannot_be_fetched_is_said_and_nothing_is_run(rehearsal, server, up
     assert done.annotations[0].message.startswith("The base could not be fetched.")
     assert len(done.annotations) == 2
     assert not (rehearsal.workspace / "x").exists()
+
+
+def test_a_server_that_says_nothing_is_given_up(rehearsal, server, upstream):
+    """After a minute; the variable makes it two seconds here, and does nothing without the limit that the step sets."""
+    check_out(rehearsal, server, "refs/pull/7/merge")
+    rehearsal.environ["GIT_HTTP_LOW_SPEED_TIME"] = "2"
+    server.silent = threading.Event()
+    done = fetch(rehearsal, server, upstream.event)
+    server.silent.set()
+    assert done.step("base").outcome == "failure"
+    assert done.step("base").ran_s < 20
+    assert "Operation too slow" in done.step("base").text
+    assert done.annotations[0].message.startswith("The base could not be fetched.")
 
 
 def test_without_a_checkout_it_says_what_is_missing(rehearsal, server, upstream):
