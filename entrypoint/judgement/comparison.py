@@ -316,9 +316,7 @@ def _status(rule: Rule, found: Against) -> Status:
 
 
 def _ratio(log: float) -> float:
-    if log == -math.inf:
-        return -1.0
-    return math.expm1(min(log, 700.0)) if not math.isinf(log) else math.copysign(math.inf, log)
+    return math.inf if log == math.inf else math.expm1(min(log, 700.0))
 
 
 def _missing(measurement: Measurement, reference: Reference | None, thresholds: list[Threshold]) -> list[Change]:
