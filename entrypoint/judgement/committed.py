@@ -76,9 +76,10 @@ class Committed:
     def to_tell(self, endpoint: str, metric: Metric, worse: float, threshold: float, alpha: float) -> dict[str, Any]:
         """On how many occasions a baseline of the same noise would resolve the row."""
         occasions = self._occasions(endpoint, metric)
-        logs, prior = _means(occasions), metric.prior_sd or 0.0
+        logs, missing = _means(occasions), missing_variance(occasions)
+        assert metric.prior_sd is not None, "a row that was held"
+        noise = noise_between_occasions(logs, metric.prior_sd)
         counts = range(max(ENOUGH_OCCASIONS, len(logs) + 1), MOST_RUNS + 1)
-        noise, missing = noise_between_occasions(logs, prior), missing_variance(occasions)
         return {"occasions_to_tell": occasions_to_tell(worse, threshold, noise.sd, missing, alpha, counts)}
 
     def share(self, endpoint: str, metric: Metric) -> tuple[int, int]:

@@ -25,8 +25,8 @@ def figure(value: float | None, unit: str) -> str:
         return f"{value / 1000:.1f} s"
     if abs(value) >= 1000:
         return _with_unit(f"{value:,.0f}", unit)
-    digits = 3 if not value else max(0, 2 - math.floor(math.log10(abs(value))))
-    return _with_unit(f"{value:.{min(digits, 3)}f}", unit)
+    digits = min(3, max(0, 2 - math.floor(math.log10(abs(value))))) if value else 3
+    return _with_unit(f"{value:.{digits}f}", unit)
 
 
 def _with_unit(number: str, unit: str) -> str:

@@ -74,6 +74,17 @@ def test_an_unresolved_row_says_how_many_occasions_would_resolve_it():
     assert rows["GET /", "p95"].occasions_to_tell is None
 
 
+def test_the_occasions_that_would_resolve_a_row_are_more_than_there_are_and_as_many_as_are_kept():
+    def more(runs, threshold):
+        return Committed(runs).to_tell("GET /", METRICS["p50"], 0.0, threshold, 0.01)["occasions_to_tell"]
+
+    assert [more(group(*[{}] * count), 9.0) for count in (1, 4, 5, 8, 19, 20)] == [5, 5, 6, 9, 20, None]
+
+    # With one occasion the noise is the assumed one, and twenty of that noise resolve just this much.
+    last = stats.t.ppf(0.99, 19) * METRICS["p50"].prior_sd * math.sqrt(1 + 1 / 20)
+    assert (more(group({}), last * 1.0001), more(group({}), last * 0.9999)) == (20, None)
+
+
 def test_no_number_of_occasions_resolves_a_row_at_its_threshold():
     assert judged(measurement(p50=12.4), group(*STEADY))[0]["GET /", "p50"].occasions_to_tell is None
     assert occasions_to_tell(0.3, 0.2, 0.5, 0.0, 0.01, range(5, 21)) is None
