@@ -206,31 +206,32 @@ def _judge_share(row: _Row, alpha: float) -> Change:  # noqa: PLR0911 (one retur
     note = f"{worse} of {count} {metric.counted}"
     if not row.rule.gate:
         return _change(row, Status.REPORTED, baseline=baseline, note=note)
-    over = allowed is not None and worse / count > allowed
+    over = worse / count > allowed
     # What the load itself asked is no matter of chance.
     certain = not metric.compared and count >= _FEWEST_COUNTED
-    if over and allowed is not None and (certain or more_than_limit(worse, count, allowed) <= alpha):
+    if over and (certain or more_than_limit(worse, count, allowed) <= alpha):
         return _change(row, Status.OVER_LIMIT, baseline=baseline, note=note)
     if baseline is not None and more_than_baseline(worse, count, *before) <= alpha:
         return _change(row, Status.REGRESSED, baseline=baseline, note=f"{note}, {before[0]} of {before[1]} before")
     if over:
-        longer = time_to_tell(worse, count, allowed, alpha) if allowed is not None else None
+        longer = time_to_tell(worse, count, allowed, alpha)
         side = "over" if metric.direction is Direction.LOWER_IS_BETTER else "under"
         note += f": too few to tell whether that is {side} the limit"
         return _change(row, Status.UNRESOLVED, baseline=baseline, note=note).model_copy(update={"time_to_tell": longer})
-    if allowed is not None or baseline is None:
-        return _change(row, Status.REPORTED if allowed is None else Status.WITHIN_LIMIT, baseline=baseline, note=note)
+    if _is_limited(row.rule) or baseline is None:
+        status = Status.WITHIN_LIMIT if _is_limited(row.rule) else Status.REPORTED
+        return _change(row, status, baseline=baseline, note=note)
     if min(count, before[1]) < _FEWEST_COUNTED:
         note += f": fewer than the {_FEWEST_COUNTED} on each side that tell anything"
         return _change(row, Status.TOO_FEW, baseline=baseline, note=note)
     return _change(row, Status.UNCHANGED, baseline=baseline, note=note)
 
 
-def _allowed_share(rule: Rule) -> float | None:
-    """How large the worse side of a ratio may be, 0 to 1."""
+def _allowed_share(rule: Rule) -> float:
+    """How large the worse side of a ratio may be, 0 to 1; 1 without a limit."""
     if rule.metric.direction is Direction.LOWER_IS_BETTER:
-        return rule.limit_above
-    return None if rule.limit_below is None else round(1.0 - rule.limit_below, 12)
+        return 1.0 if rule.limit_above is None else rule.limit_above
+    return 1.0 if rule.limit_below is None else round(1.0 - rule.limit_below, 12)
 
 
 def _against_baseline(row: _Row, alpha: float, forced: Status | None = None) -> Change:

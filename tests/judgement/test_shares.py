@@ -6,6 +6,7 @@ import pytest
 from entrypoint.judgement.committed import Committed
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Status
+from entrypoint.judgement.significance import time_to_tell
 from entrypoint.judgement.wording import sentence
 from entrypoint.measurement.measure import measure_endpoint
 from entrypoint.measurement.samples import EndpointSamples, with_labels
@@ -24,8 +25,8 @@ def candidate(**shares):
     return whole.model_copy(update={"endpoints": {"GET /": found}})
 
 
-def row(metric, found, *thresholds, baseline=None):
-    runs = group(*[{}] * 5)
+def row(metric, found, *thresholds, baseline=None, runs=5):
+    runs = group(*[{}] * runs)
     if baseline:
         values = [run.endpoints["GET /"].model_copy(update={"shares": {metric: baseline}}) for run in runs.runs]
         named = [
@@ -108,6 +109,60 @@ def test_a_candidate_without_labels_beside_a_base_that_has_some_is_in_doubt():
     assert (found.status, found.gated) == (Status.UNRESOLVED, True)
     lost = row("accuracy", measurement(), baseline=(100, 1000))
     assert (lost.status, lost.gated) == (Status.UNRESOLVED, True)
+
+
+@pytest.mark.parametrize(("ours", "before", "few"), [(100, 100, False), (99, 100, True), (100, 99, True)])
+def test_a_hundred_on_each_side_tell_something(ours, before, few):
+    found = row("accuracy", candidate(accuracy=(1, ours)), baseline=(1, before), runs=1)
+    assert (found.status is Status.TOO_FEW) == few
+    assert found.status in (Status.TOO_FEW, Status.UNCHANGED)
+    more = ": fewer than the 100 on each side that tell anything" if few else ""
+    assert found.note == f"1 of {ours} labelled predictions wrong{more}"
+
+
+@pytest.mark.parametrize(("count", "status"), [(100, Status.OVER_LIMIT), (99, Status.UNRESOLVED)])
+def test_what_the_load_asked_itself_is_certain_of_a_hundred(count, status):
+    found = row("distinct", candidate(distinct=(51, count)), {"min": "50%"})
+    assert found.status is status
+
+
+def test_what_is_not_certain_says_on_which_side_of_the_limit_it_may_be():
+    under = row("accuracy", candidate(accuracy=(110, 1000)), {"min": "90%"})
+    assert under.note == "110 of 1000 labelled predictions wrong: too few to tell whether that is under the limit"
+    assert under.time_to_tell == time_to_tell(110, 1000, 0.1, 0.01 / 4)
+    over = next(
+        change
+        for change in compare(measurement(requests=100, failures=2), None, [], 0.01).changes
+        if change.metric == "failures"
+    )
+    assert over.note == "2 of 100 requests: too few to tell whether that is over the limit"
+
+
+def test_chance_is_allowed_the_whole_of_alpha():
+    """One of one: against a limit of one half as likely as not, and so is that it was the candidate's of two."""
+    half = [Threshold.model_validate({"failures": {"max": "50%"}})]
+    limited = compare(measurement(requests=1, failures=1), None, half, 0.5)
+    assert (limited.alpha, [change.status for change in limited.changes if change.metric == "failures"]) == (
+        0.5, [Status.OVER_LIMIT],
+    )  # fmt: skip
+    runs = group({})
+    values = runs.runs[0].endpoints["GET /"].model_copy(update={"shares": {"accuracy": (0, 1)}})
+    runs = runs.model_copy(update={"runs": (runs.runs[0].model_copy(update={"endpoints": {"GET /": values}}),)})
+    compared = compare(candidate(accuracy=(1, 1)), Committed(runs), [], 2.0)
+    found = next(change for change in compared.changes if change.metric == "accuracy")
+    assert (compared.alpha, found.status, found.baseline) == (0.5, Status.REGRESSED, 1.0)
+
+
+def test_a_share_that_is_not_judged_is_shown_beside_the_baseline_s():
+    shown = row("accuracy", candidate(accuracy=(900, 1000)), {"gate": False}, baseline=(100, 1000))
+    assert (shown.status, shown.gated, shown.baseline) == (Status.REPORTED, False, pytest.approx(0.9))
+    assert shown.note == "900 of 1000 labelled predictions wrong"
+
+
+def test_within_a_limit_the_baseline_is_still_shown_and_held_against():
+    good = row("accuracy", candidate(accuracy=(100, 1000)), {"min": "50%"}, baseline=(100, 1000))
+    worse = row("accuracy", candidate(accuracy=(300, 1000)), {"min": "50%"}, baseline=(100, 1000))
+    assert (good.status, good.baseline, worse.status) == (Status.WITHIN_LIMIT, pytest.approx(0.9), Status.REGRESSED)
 
 
 def test_a_share_near_one_half_is_tested_exactly():
