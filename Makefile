@@ -5,7 +5,7 @@ DOCUMENTED := .tools/documented
 PURE := tests/judgement tests/measurement tests/baseline tests/history/test_levels.py tests/history/test_series.py
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --exclude-newer 1week
 
-.PHONY: install demo bench test test-all coverage check lint wheels audit sbom types goldens lock clean
+.PHONY: install demo bench test test-all coverage mutants check lint wheels audit sbom types goldens lock clean
 
 install: ## the conductor, Locust and the examples' services, each in its own environment
 	@scripts/install.sh $(PYTHON) .venv requirements/dev.txt
@@ -28,6 +28,10 @@ test-all: install ## everything, the slow rest included
 coverage: install ## whether the tests of the stages that only compute take every branch of them
 	@$(BIN)/coverage run -m pytest -q $(PURE)
 	@$(BIN)/coverage report
+
+mutants: install ## which changes of the judgement no test notices; docs/reliability.md says why each of them does not matter
+	@$(BIN)/mutmut run
+	@$(BIN)/mutmut results
 
 check: install lint types ## style, types, and the files that GitHub reads
 
