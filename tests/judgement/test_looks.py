@@ -94,13 +94,10 @@ def test_a_look_gives_as_many_times_the_data_as_there_may_be_looks_after_it():
     assert open_rows(comparison(waits.model_copy(update={"time_to_tell": 1.6})), 2, 3) == []
 
 
-def test_the_service_s_own_figures_need_no_other_look():
-    assert (
-        open_rows(
-            comparison(row(Status.REGRESSED, metric="time-to-ready").model_copy(update={"endpoint": SERVICE})), 1, 3
-        )
-        == []
-    )
+@pytest.mark.parametrize(("metric", "again"), [("peak-memory", False), ("cpu-per-request", True)])
+def test_of_the_service_s_own_figures_another_look_adds_to_those_that_each_turn_has(metric, again):
+    found = row(Status.REGRESSED, metric=metric).model_copy(update={"endpoint": SERVICE})
+    assert bool(open_rows(comparison(found), 1, 3)) is again
 
 
 def test_failures_are_hopeless_if_no_look_has_enough_requests():
