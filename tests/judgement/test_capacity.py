@@ -3,7 +3,7 @@
 import pytest
 
 from entrypoint.baseline.runs import as_run
-from entrypoint.judgement.capacity import became, breaking_hold, knee, replicas, with_capacity
+from entrypoint.judgement.capacity import became, breaking_hold, held, knee, replicas, with_capacity
 from entrypoint.judgement.committed import Committed
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Status
@@ -153,6 +153,20 @@ def test_a_capacity_that_may_be_higher_is_no_baseline():
     provenance = {"occasion": "1", "commit": "", "date": "2026-01-01"}
     assert as_run(searched(*SETTLED), **provenance).service == {"capacity-users": 30}
     assert as_run(searched((10, 20.0), (20, None), (20, None)), **provenance).service == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "how"),
+    [
+        ({}, Held.PASSED),
+        ({"broken": "p95 is over the limit."}, Held.FAILED),
+        ({"undecided": "too few requests."}, Held.UNKNOWN),
+        ({"ok": False, "broken": "p95 is over the limit."}, Held.GENERATOR),
+    ],
+)
+def test_what_became_of_a_level_is_read_back_from_it(state, how):
+    stage = searched(*SETTLED).stages[0]
+    assert held(stage.model_copy(update=state)) is how
 
 
 def test_the_knee_is_where_another_request_begins_to_cost_more_than_it_brings():

@@ -368,6 +368,17 @@ def test_two_percentiles_out_of_reach_do_not_differ():
     assert (row.change, row.baseline, row.candidate) == (0.0, math.inf, math.inf)
 
 
+def test_an_endpoint_that_no_pair_has_is_held_against_nothing():
+    times = noisy()
+    known = Paired(pairs_of({"GET /": (side(times), side(times))}))
+    p50, failures = METRICS["p50"], METRICS["failures"]
+    assert not known.judges("GET /other", p50)
+    assert known.hold("GET /other", p50, 1.0, 0.01) is None
+    assert (known.lacks("GET /other", p50), known.share("GET /other", failures)) == ("", (0, 0))
+    assert (known.quantiles("GET /other"), known.requests_a_run("GET /other")) == ({}, 0.0)
+    assert known.endpoints() == ["GET /"]
+
+
 def test_figures_of_the_service_are_shown_beside_pairs_and_held_against_none():
     times = noisy()
     pairs = pairs_of({"GET /": (side(times), side(times))})

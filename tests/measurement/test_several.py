@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from entrypoint.measurement.generations import whole
-from entrypoint.measurement.measure import measure_recording, timeline_of_turns
+from entrypoint.measurement.measure import endpoints_of, measure_recording, timeline_of_turns
 from entrypoint.measurement.model import FailureKind, Law, Paired
 from entrypoint.measurement.pairs import Pairs, Trouble, joined, read_pairs, troubles
-from entrypoint.measurement.validity import inside, until_end
+from entrypoint.measurement.validity import cores_of_generator, inside, until_end
 from locustfiles.ml_loadtest import contract
 from locustfiles.ml_loadtest.contract import Outcome
 
@@ -81,6 +81,25 @@ def test_of_no_measured_time_nothing_is_known_of_the_generator():
     health = np.ones(3, [("at_s", "f8"), ("process", "i4")])
     assert len(inside(health, ())) == len(until_end(health, ())) == 0
     assert len(until_end(health, (SPAN,))) == 3
+
+
+def test_a_level_of_a_load_that_still_goes_on_is_measured_by_itself(tmp_path):
+    write(tmp_path, [*level(0, 10.0), *level(1, 30.0), (1, 0, 1, 12.5, 7.0), (0, 0, contract.WARM_UP, 12.5, 900.0)])
+
+    found = endpoints_of(tmp_path, STEPS[1], LEVELS[1:2])
+
+    assert {name: (one.requests, one.quantiles["1"]) for name, one in found.items()} == {
+        "GET /a": (20, 30.0), "POST /b": (1, 7.0),
+    }  # fmt: skip
+    assert found["GET /a"].metrics["rate"] == 2.0
+
+
+def test_what_all_processes_of_the_generator_used_is_summed():
+    """Two processes; the mean of each one's seconds that end within, the end itself included."""
+    entries = [(1.0, 0.9, 0), (2.0, 0.2, 0), (3.0, 0.4, 0), (2.5, 0.5, 1), (3.5, 0.9, 1)]
+    health = np.array(entries, [("at_s", "f8"), ("cpu", "f8"), ("process", "i4")])
+    assert cores_of_generator(health, 1.0, 3.0) == pytest.approx(0.3 + 0.5)
+    assert cores_of_generator(health, 9.0, 10.0) == 0.0
 
 
 def test_a_load_that_fell_below_any_before_has_nothing_to_recover_to(tmp_path):
