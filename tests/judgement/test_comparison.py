@@ -294,9 +294,9 @@ def test_who_was_always_rare_is_not_accused_by_a_bound():
     assert (row.status, row.gated) == (Status.TOO_FEW, False)
 
 
-@pytest.mark.parametrize(("baseline", "doubted"), [(9, False), (10, True)])
-def test_who_lost_a_quarter_of_its_requests_raises_doubt(baseline, doubted):
-    row = few(*[10.0] * 7, baseline_requests=baseline)["GET /", "p95"]
+@pytest.mark.parametrize(("requests", "baseline", "doubted"), [(7, 9, False), (7, 10, True), (97, 130, True)])
+def test_who_lost_a_quarter_of_its_requests_raises_doubt(requests, baseline, doubted):
+    row = few(*[10.0] * requests, baseline_requests=baseline)["GET /", "p95"]
 
     assert (row.status is Status.UNRESOLVED) == row.gated == doubted
 
