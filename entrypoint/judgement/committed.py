@@ -77,7 +77,7 @@ class Committed:
         """On how many occasions a baseline of the same noise would resolve the row."""
         occasions = self._occasions(endpoint, metric)
         logs, missing = _means(occasions), missing_variance(occasions)
-        assert metric.prior_sd is not None, "a row that was held"
+        assert metric.prior_sd is not None  # or the row could not have been held
         noise = noise_between_occasions(logs, metric.prior_sd)
         counts = range(max(ENOUGH_OCCASIONS, len(logs) + 1), MOST_RUNS + 1)
         return {"occasions_to_tell": occasions_to_tell(worse, threshold, noise.sd, missing, alpha, counts)}

@@ -109,10 +109,13 @@ def test_failures_are_hopeless_if_no_look_has_enough_requests():
 
 
 def test_an_acquitted_row_stays_as_it_was_seen_and_the_others_are_new():
-    first = comparison(row(Status.UNCHANGED, change=0.01), row(Status.UNRESOLVED, metric="p95", change=0.04))
-    second = comparison(row(Status.REGRESSED, change=0.06), row(Status.REGRESSED, metric="p95", change=0.2))
+    first = comparison(
+        row(Status.UNCHANGED, change=0.01), row(Status.UNRESOLVED, metric="p95", change=0.04),
+        row(Status.IMPROVED, metric="p99", change=-0.3),
+    )  # fmt: skip
+    second = comparison(*(row(Status.REGRESSED, metric=metric, change=0.2) for metric in ("p50", "p95", "p99")))
 
-    assert acquit(first, second).changes == (first.changes[0], second.changes[1])
+    assert acquit(first, second).changes == (first.changes[0], second.changes[1], first.changes[2])
     assert acquit(None, second) == second
 
 

@@ -368,6 +368,13 @@ def test_two_percentiles_out_of_reach_do_not_differ():
     assert (row.change, row.baseline, row.candidate) == (0.0, math.inf, math.inf)
 
 
+def test_the_base_is_drawn_at_the_probabilities_that_the_candidate_is():
+    times = noisy()
+    pairs = pairs_of({"GET /": (side(times), side(times * 2))})
+    ours = candidate_of(pairs).endpoints["GET /"].quantiles
+    assert Paired(pairs).quantiles("GET /") == {p: pytest.approx(2 * value) for p, value in ours.items()}
+
+
 def test_an_endpoint_that_no_pair_has_is_held_against_nothing():
     times = noisy()
     known = Paired(pairs_of({"GET /": (side(times), side(times))}))

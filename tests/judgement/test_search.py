@@ -48,6 +48,15 @@ def test_rates_are_found_within_a_twentieth(capacity, factor):
     assert found.settled
 
 
+def test_a_search_that_nothing_stops_ends_after_24_levels():
+    assert levels(1, lambda _: Held.PASSED) == [2**number for number in range(24)]
+
+
+def test_a_rate_below_a_tenth_of_a_request_a_second_is_not_asked_for():
+    assert levels(0.8, up_to(0), whole=False) == [0.8, 0.4, 0.2, 0.1, 0.1]
+    assert levels(0.15, up_to(0), whole=False) == [0.15, 0.075, 0.075]
+
+
 def test_it_doubles_then_bisects_and_asks_both_ends_again():
     assert levels(10, up_to(45)) == [10, 20, 40, 80, 60, 50, 45, 48, 46, 45, 46]
 
