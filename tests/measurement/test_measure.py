@@ -374,7 +374,7 @@ def test_numbers_that_no_request_of_the_window_has_are_no_figure(tmp_path):
     [
         ('[2, {"size": 3}]', "has no sample 2, but numbers of one"),
         ('[-1, {"size": 3}]', "has no sample -1, but numbers of one"),
-        ('[0, {"size"', "Line 1 of `extras-0.jsonl` cannot be read"),
+        ('[0, {"size"', "`extras-0.jsonl` cannot be read"),
     ],
 )
 def test_numbers_of_no_sample_are_refused(tmp_path, line, reason):
