@@ -23,6 +23,8 @@ _ASKED = """
 extends: loadtest.yml
 service:
   compose-file: [compose.yml, planted.yml]
+# Counters are right on a machine that is too busy for response times.
+validity: {generator-cpu: 100%, event-loop-lag: 60s, longest-stall: 60s, run-queue: 100%, steal: 100%}
 thresholds:
   - endpoint: (service)
     cpu-per-request: {max-increase: 10%}
