@@ -354,7 +354,7 @@ _ALL = (
         direction=Direction.LOWER_IS_BETTER,
         max_change=0.10,
         floor=10.0,
-        prior_sd=0.02,
+        prior_sd=0.005,
         optional="it has no images that a docker engine could tell the size of",
     ),
     Metric(

@@ -9,7 +9,7 @@ from entrypoint.judgement.wording import sentence
 from entrypoint.measurement.metrics import METRICS, SERVICE
 from entrypoint.settings.model import Threshold
 
-from .building import group, measurement
+from .building import group, measurement, several
 
 ASKED = {"endpoint": SERVICE, "time-to-ready": {"gate": True}}
 
@@ -67,16 +67,30 @@ def test_endpoints_and_the_service_have_metrics_of_their_own():
     assert all(metric.optional for metric in METRICS.values() if metric.is_of(SERVICE))
 
 
-@pytest.mark.parametrize(("asked", "status"), [({"gate": True}, Status.REGRESSED), ({}, Status.REPORTED)])
-def test_a_doubled_image_is_named_on_the_first_occasion_where_a_threshold_asks(asked, status):
-    runs = group({})
-    known = tuple(run.model_copy(update={"service": {"image-size": 180.0}}) for run in runs.runs)
-    found = measurement().model_copy(update={"service": {"image-size": 360.0}})
+@pytest.mark.parametrize(
+    ("asked", "mib", "status"),
+    [
+        ({"gate": True}, 360.0, Status.REGRESSED),
+        ({"gate": True}, 205.0, Status.REGRESSED),
+        ({"gate": True}, 180.0, Status.UNCHANGED),
+        ({}, 360.0, Status.REPORTED),
+    ],
+)
+def test_images_are_told_apart_on_the_first_occasion_where_a_threshold_asks(asked, mib, status):
+    """Twenty judged rows share the error rate, and the baseline is a single run."""
+    endpoints = {f"GET /{number}": measurement().endpoints["GET /"] for number in range(10)}
+    one = group({}).runs[0]
+    values = dict.fromkeys(endpoints, one.endpoints["GET /"])
+    runs = group({}).model_copy(
+        update={"runs": (one.model_copy(update={"endpoints": values, "service": {"image-size": 180.0}}),)}
+    )
+    found = several(endpoints).model_copy(update={"service": {"image-size": mib}})
     thresholds = [Threshold.model_validate({"endpoint": SERVICE, "image-size": asked})]
 
-    compared = compare(found, Committed(runs.model_copy(update={"runs": known})), thresholds, 0.01)
+    compared = compare(found, Committed(runs), thresholds, 0.01)
 
+    assert compared.rows >= 20
     row = next(change for change in compared.changes if change.metric == "image-size")
     assert row.status is status
-    if asked:
+    if asked and mib == 360.0:
         assert sentence(row).startswith("size of all images of the service rose from 180 MiB to 360 MiB (+100 %")
