@@ -7,6 +7,7 @@ On docker compose; the conditions take turns, so that a drift of the machine fal
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -88,7 +89,14 @@ def _plot(folder: Path, plot: Plot, wrong: Wrong) -> Ran:
 def cell(found: list[Ran], metric: str, scale: float = 1.0) -> str:
     """The mean of the rounds, and lowest to highest."""
     values = [one.figures[metric] * scale for one in found if metric in one.figures]
-    return f"{sum(values) / len(values):.3g} ({min(values):.3g} to {max(values):.3g})" if values else ""
+    if len(values) < 2:
+        return "".join(map(figure, values))
+    return f"{figure(statistics.fmean(values))} ({figure(min(values))} to {figure(max(values))})"
+
+
+def figure(value: float) -> str:
+    """Three significant digits, but for what is larger than they are."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def names(found: list[Ran]) -> str:
