@@ -8,7 +8,7 @@ from scipy.stats import chi2
 
 from benchmarks.trust.conditions import CONDITIONS, OF_WORK, SERVICES, UNCHANGED
 from benchmarks.trust.lines import Line, Said, all_lines
-from benchmarks.trust.trials import Look, Trial
+from benchmarks.trust.trials import CPU, Look, Trial
 from benchmarks.trust.work import table_of_work
 from entrypoint.judgement.significance import exact_interval
 
@@ -57,11 +57,11 @@ def _truth(trials: Sequence[Trial]) -> str:
     """What was really planted: the mean over runs of the logarithm of candidate over base, and its 95 % interval."""
     runs = {condition: [trial for trial in trials if trial.condition is condition] for condition in CONDITIONS}
     lines = [
-        _row(condition.label, f"{len(some)}", _mean_change(some, "p50"), _mean_change(some, "p95"))
+        _row(condition.label, f"{len(some)}", *(_mean_change(some, metric) for metric in ("p50", "p95", CPU)))
         for condition, some in runs.items()
         if some
     ]
-    return "\n".join([_row("Planted", "Runs", "p50", "p95"), _row(*("---",) * 4), *lines])
+    return "\n".join([_row("Planted", "Runs", "p50", "p95", "CPU time a success"), _row(*("---",) * 5), *lines])
 
 
 def _mean_change(trials: Sequence[Trial], metric: str) -> str:
@@ -99,6 +99,10 @@ def _worth(trials: Sequence[Trial]) -> str:
         lines.append(
             _row(metric, *(spread([value for value in logs if isfinite(value)]) for logs in (alone, by_own, by_p50)))
         )
+    used = [log(look.figure(CPU)) for look in looks if isfinite(look.figure(CPU))]
+    by_own = [ratio for look in looks if isfinite(ratio := _log_ratio(look, CPU))]
+    if len(by_own) >= _FEWEST:
+        lines.append(_row("CPU time a success", spread(used), spread(by_own), ""))
     return "\n".join(lines)
 
 

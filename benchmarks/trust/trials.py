@@ -24,7 +24,8 @@ from entrypoint.measurement.generations import whole
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.model import Measurement
 from entrypoint.measurement.pairs import BASE, CANDIDATE, Pairs, joined
-from entrypoint.service import cpu
+from entrypoint.measurement.samples import IS_FAILURE, read_rows
+from entrypoint.service import cost, cpu, resources
 from entrypoint.settings.model import Compare
 from entrypoint.side_by_side import pairs_of
 from locustfiles.ml_loadtest import contract
@@ -33,6 +34,7 @@ _RATE = Compare().false_alarm_rate
 _SEED = 1
 _MOST_LOOKS = Compare().max_looks
 ENDPOINT = "POST /predict"
+CPU = "cpu-per-request"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Look:
 
 def _figure(measurement: Measurement, metric: str) -> float:
     found = measurement.endpoints.get(ENDPOINT)
-    value = found.metrics.get(metric) if found else None
+    value = {**measurement.service, **(found.metrics if found else {})}.get(metric)
     return math.nan if value is None or value <= 0 else value
 
 
@@ -170,7 +172,30 @@ def _read_look(folder: Path, logs: Path) -> Look:
         for target in (CANDIDATE, BASE)
     )
     counted = cpu.looks(logs / cpu.COUNTED), cpu.looks(logs / "base" / cpu.COUNTED)
-    return Look(candidate=ours, base=theirs, pairs=pairs_of(folder, closing, plan.lead_in_s, counted))
+    pairs = pairs_of(folder, closing, plan.lead_in_s, counted)
+    used = _cpu_ms(folder, closing, (logs, logs / "base"))
+    ours, theirs = (
+        one.model_copy(update={"service": cpu_ms}) for one, cpu_ms in zip((ours, theirs), used, strict=True)
+    )
+    return Look(candidate=ours, base=theirs, pairs=pairs)
+
+
+def _cpu_ms(folder: Path, closing: contract.Closing, logs: tuple[Path, Path]) -> list[dict[str, float]]:
+    """CPU time in ms for each success of candidate and base in the whole look: one figure each, from looks once a second.
+
+    While the other has its turn they use next to nothing. Earlier versions did not look again at the end: up to the last look.
+    """
+    paths = [place / resources.RESOURCES for place in logs]
+    lasts = [looks[-1].at for path in paths for looks in resources.readings(path).values()]
+    if len(lasts) < len(paths) or not closing.spans:
+        return [{}, {}]
+    rows, _ = read_rows(folder)
+    begin, end = closing.spans[0].start_s, min(closing.spans[-1].end_s, min(lasts) - closing.origin_unix_s)
+    right = rows[~IS_FAILURE[rows["outcome"]] & (rows["due_s"] >= begin) & (rows["due_s"] < end)]
+    counts = [int((right["target"] == target).sum()) for target in (CANDIDATE, BASE)]
+    moments = (closing.origin_unix_s + begin, closing.origin_unix_s + end)
+    whole_s = [sum(one.cpu_s for one in cost.spent(path, *moments).values()) for path in paths]
+    return [{CPU: 1000 * used / count} if used and count else {} for used, count in zip(whole_s, counts, strict=True)]
 
 
 def read_trials(folder: Path) -> list[Trial]:

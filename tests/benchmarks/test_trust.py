@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from benchmarks.trust import campaign, noise, table
+from benchmarks.trust import campaign, noise, table, trials
 from benchmarks.trust.conditions import CONDITIONS, NAMED, OF_WORK, RATE, UNCHANGED, schedule, thresholds_at
 from benchmarks.trust.lines import Line, Said, all_lines, said_of
 from benchmarks.trust.rivals import RULES, Seen, alert, deviations, fixed_exact, locust_p95, mann_whitney, student
@@ -22,8 +22,10 @@ from entrypoint.judgement.model import Change, Comparison, Status
 from entrypoint.load.interpreter import locust_python
 from entrypoint.measurement.measure import measure_endpoint
 from entrypoint.measurement.model import Check
+from locustfiles.ml_loadtest import contract
 from tests.judgement.building import measurement
 from tests.judgement.pairing import lucky, noisy, pairs_of, ratio, side
+from tests.measurement.test_measure import closing
 
 CHANCE = np.random.default_rng(7)
 LOCUSTS_OWN = """
@@ -293,3 +295,30 @@ class TestWork:
         assert not candidate.service.compose_file
         assert (candidate.service.environment["WORK"], "WORK" in base.service.environment) == ("1.05", False)
         assert more == {"least_looks": 2}
+
+    def test_a_whole_look_has_one_figure_of_cpu_time_each_up_to_the_last_reading(self, tmp_path: Path) -> None:
+        """Ten requests a second to each; half a core for the candidate, a quarter for the base, which was not read at the end."""
+        due = [0.05 + number / 10 for number in range(100)]
+        packed = [
+            contract.SAMPLE.pack(target, 0, 0, 0, 0, 0, 0, at, at, 5.0, 0.0) for target in (0, 1) for at in due
+        ]  # fmt: skip
+        (tmp_path / "samples-0.bin").write_bytes(b"".join(packed))
+        (tmp_path / "endpoints-0.jsonl").write_text('[0, "POST", "/predict"]\n')
+        (tmp_path / "base").mkdir()
+        for place, cores, last in ((tmp_path, 0.5, 11), (tmp_path / "base", 0.25, 8)):
+            readings = [
+                {"at": 1000.0 + at, "service": "api", "cpu_s": cores * at, "memory": 1} for at in range(-1, last + 1)
+            ]
+            (place / "resources.jsonl").write_text("".join(json.dumps(one) + "\n" for one in readings))
+        spans = (contract.Span(0, 0, 0, 0.0, 5.0, 50), contract.Span(0, 1, 0, 5.0, 10.0, 50))
+        over = closing([], spans=spans, origin_unix_s=1000.0)
+
+        ours, theirs = trials._cpu_ms(tmp_path, over, (tmp_path, tmp_path / "base"))
+        assert (ours["cpu-per-request"], theirs["cpu-per-request"]) == (pytest.approx(50.0), pytest.approx(25.0))
+        assert trials._cpu_ms(tmp_path, over, (tmp_path, tmp_path / "nowhere")) == [{}, {}]
+
+    def test_a_figure_of_the_service_is_found_beside_those_of_its_endpoint(self) -> None:
+        look = sides()
+        assert np.isnan(look.figure("cpu-per-request"))
+        ours = look.candidate.model_copy(update={"service": {"cpu-per-request": 8.0}})
+        assert dataclasses.replace(look, candidate=ours).figure("cpu-per-request") == 8.0
