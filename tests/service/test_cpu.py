@@ -11,7 +11,7 @@ from entrypoint.service import cpu
 from entrypoint.service.cpu import counted, looks, of_container, of_process
 from entrypoint.service.resources import Gauge
 
-from .test_resources import VERSION_1, VERSION_2, write
+from .test_control_groups import VERSION_1, VERSION_2, write
 
 # Computes for so many seconds in a thread that ends, in a child that ends, and in a child that stays.
 COMPUTES = """
