@@ -9,7 +9,7 @@ from entrypoint.load import plan
 from entrypoint.measurement.metrics import METRICS
 from entrypoint.service.url import shown
 from entrypoint.settings.doubts import doubts
-from entrypoint.settings.model import CompareWith, Config, Load, Service
+from entrypoint.settings.model import CompareWith, Config, Load, Mode, Service
 from entrypoint.settings.plausible import refuse_impossible
 from entrypoint.settings.quantities import show_duration
 from entrypoint.settings.reading import Settings
@@ -31,10 +31,13 @@ def check(settings: Settings, console: Console) -> None:
     longest = (2 * settings.config.compare.max_looks if beside else 1) * (ramp + load.warm_up.max_s + load.measured_s)
     console.say(f"suite       {settings.suite}")
     console.say(f"service     {_describe(settings.config.service)}")
-    console.say(f"load        {plan.describe(load)}, from {load.locustfile or _counted(load)}")
+    searching = settings.config.mode is Mode.CAPACITY
+    said = plan.describe(load, searching=searching)
+    console.say(f"load        {said}, from {load.locustfile or _counted(load)}")
     console.say(f"compare     {_compared(settings)}")
+    takes = f"{show_duration(round(shortest))} to {show_duration(round(longest))}"
     console.say(
-        f"takes       {show_duration(round(shortest))} to {show_duration(round(longest))}, plus the service's own start"
+        f"takes       {takes}{' for each of some ten levels' if searching else ''}, plus the service's own start"
     )
     if not settings.config.service.url:
         console.say(f"cores       {_cores()}")

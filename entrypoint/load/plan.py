@@ -107,10 +107,10 @@ def describe(load: Load, *, searching: bool = False) -> str:
         searching: whether it is where a search for the highest begins.
     """
     if searching:
-        start = f"closed load, {load.users} user{'s' * (load.users > 1)}"
+        start = f"closed load, {load.users} user{'s' * (load.users > 1)} and more"
         if load.arrival_rate is not None:
-            start = f"open load, {load.arrival_rate:g} requests/s ({load.arrival}, {load.users} users at most)"
-        return f"search for the highest that holds every limit, from {start} on; {load.duration_s:g} s at each level"
+            start = f"open load, {load.arrival_rate:g} requests/s and more ({load.arrival}, {load.users} users at most)"
+        return f"{start}: search for the highest that holds every limit, {load.duration_s:g} s at each level"
     steps = steps_of(load)
     levels = [step.users if step.arrival_rate is None else step.arrival_rate for step in steps]
     stages = f"{len(steps)} stages of " if len(steps) > 1 else ""

@@ -116,12 +116,15 @@ def test_a_search_by_other_limits_is_another_plan_and_one_by_none_is_no_search()
 @pytest.mark.parametrize(
     ("load", "words"),
     [
-        ({"users": 1}, "from closed load, 1 user on; 20 s at each level"),
-        ({"users": 50, "arrival-rate": 8}, "from open load, 8 requests/s (poisson, 50 users at most) on; 20 s"),
+        (
+            {"users": 1},
+            "closed load, 1 user and more: search for the highest that holds every limit, 20 s at each level",
+        ),
+        ({"users": 50, "arrival-rate": 8}, "open load, 8 requests/s and more (poisson, 50 users at most): search"),
     ],
 )
 def test_a_search_says_where_it_begins(load, words):
-    assert words in describe(plan_of(**load), searching=True)
+    assert describe(plan_of(**load), searching=True).startswith(words)
 
 
 def test_a_level_by_itself_has_time_to_start_its_users_to_warm_up_and_to_drain():

@@ -389,7 +389,7 @@ LEVELS = (
 
 
 SEARCH = (
-    "search for the highest that holds every limit, from open load, 40 requests/s (poisson, 200 users at most) on; "
+    "open load, 40 requests/s and more (poisson, 200 users at most): search for the highest that holds every limit, "
     "20 s at each level"
 )
 
