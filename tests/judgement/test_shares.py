@@ -159,6 +159,23 @@ def test_a_share_that_is_not_judged_is_shown_beside_the_baseline_s():
     assert shown.note == "900 of 1000 labelled predictions wrong"
 
 
+@pytest.mark.parametrize(
+    ("counts", "limit", "before", "status"),
+    [
+        ((600, 1000), [{"min": "90%"}], (100, 1000), Status.OVER_LIMIT),
+        ((110, 1000), [{"min": "90%"}], (100, 1000), Status.UNRESOLVED),
+        ((300, 1000), [], (100, 1000), Status.REGRESSED),
+        ((110, 1000), [], (100, 1000), Status.UNCHANGED),
+        ((110, 1000), [{"min": "50%"}], (100, 1000), Status.WITHIN_LIMIT),
+        ((2, 20), [], (2, 20), Status.TOO_FEW),
+    ],
+)
+def test_whatever_is_said_of_a_share_the_baseline_s_is_shown_beside_it(counts, limit, before, status):
+    found = row("accuracy", candidate(accuracy=counts), *limit, baseline=before, runs=1)
+    assert (found.status, found.baseline) == (status, pytest.approx(0.9))
+    assert found.note.startswith(f"{counts[0]} of {counts[1]} labelled predictions wrong")
+
+
 def test_within_a_limit_the_baseline_is_still_shown_and_held_against():
     good = row("accuracy", candidate(accuracy=(100, 1000)), {"min": "50%"}, baseline=(100, 1000))
     worse = row("accuracy", candidate(accuracy=(300, 1000)), {"min": "50%"}, baseline=(100, 1000))
