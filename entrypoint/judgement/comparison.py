@@ -228,10 +228,12 @@ def _judge_share(row: _Row, alpha: float) -> Change:  # noqa: PLR0911 (one retur
 
 
 def _allowed_share(rule: Rule) -> float:
-    """How large the worse side of a ratio may be, 0 to 1; 1 without a limit."""
+    """How large the worse side of a ratio may be, 0 to 1; infinite without a limit."""
     if rule.metric.direction is Direction.LOWER_IS_BETTER:
-        return 1.0 if rule.limit_above is None else rule.limit_above
-    return 1.0 if rule.limit_below is None else round(1.0 - rule.limit_below, 12)
+        allowed = rule.limit_above
+    else:
+        allowed = None if rule.limit_below is None else round(1.0 - rule.limit_below, 12)
+    return math.inf if allowed is None else allowed
 
 
 def _against_baseline(row: _Row, alpha: float, forced: Status | None = None) -> Change:
