@@ -365,7 +365,7 @@ def _change(
     *,
     found: Against | None = None,
     baseline: float | None = None,
-    note: str = "",
+    note: str,
 ) -> Change:
     rule, metric = row.rule, row.rule.metric
     history = row.reference.history(row.endpoint, metric) if row.reference else ()

@@ -120,6 +120,7 @@ def test_the_floor_itself_is_no_change_that_counts():
     doubled = Told(math.log(2.0), 0.01, baseline=8.0)
     by = abs(8.0 * math.exp(math.log(2.0)) - 8.0)
     assert row(doubled, floor=f"{by}ms").status is Status.UNRESOLVED
+    assert row(Told(math.log(2.0), 0.0, baseline=8.0), floor=f"{by}ms").status is Status.UNCHANGED
 
 
 @pytest.mark.parametrize(
