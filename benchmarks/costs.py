@@ -127,7 +127,7 @@ def main() -> None:
 
 def table(found: dict[str, list[Ran]], *, named: bool) -> str:
     """A row for each condition; with a last column for what was named."""
-    head = ["Planted", *_COLUMNS, *(["named in the report"] if named else [])]
+    head = ["Planted", *_COLUMNS, *(["accused"] if named else [])]
     lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
     for name, runs in found.items():
         cells = [cell(runs, metric, scale) for metric, scale in _COLUMNS.values()]
