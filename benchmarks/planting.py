@@ -51,7 +51,7 @@ class Example:
         cpus: its limit in cores; 0 for none.
         fewer: a limit that it feels.
         load: flags that make it short.
-        longer: the same for a run that is long enough for a leak: what is left behind fills gaps of the heap first.
+        longer: the same for a run that is long enough for a leak: what is left behind seems to fill gaps of the heap first.
     """
 
     service: str
