@@ -1,4 +1,4 @@
-"""`python -P -m entrypoint`, as the action starts it."""
+"""`python -P -m entrypoint`; the action starts it by `scripts/start.py`."""
 
 from entrypoint.cli import main
 

@@ -13,6 +13,16 @@ from entrypoint.errors import LoadError, SettingsError
 
 # Larger packages than those for models hardly exist, and they come within minutes.
 _LONGEST_S = 900.0
+# Where packages come from is the job's to say.
+_SOURCES = (
+    "UV_INDEX",
+    "UV_DEFAULT_INDEX",
+    "UV_EXTRA_INDEX_URL",
+    "UV_KEYRING_PROVIDER",
+    "UV_CACHE_DIR",
+    "UV_NATIVE_TLS",
+    "UV_HTTP_",
+)
 _LOCK = Path(__file__).parents[2] / "requirements" / "locust.txt"
 
 
@@ -44,6 +54,15 @@ def locust_python(requirements: Path | None, environment: Mapping[str, str]) -> 
             shutil.rmtree(folder, ignore_errors=True)
             raise
     return folder / "bin" / "python"
+
+
+def _for_uv(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without what would have uv install something else, or elsewhere; where packages come from is left."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.startswith(_SOURCES) or not name.startswith(("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV"))
+    }
 
 
 def _install(folder: Path, requirements: Path, environment: Mapping[str, str]) -> None:
@@ -81,7 +100,9 @@ def _do(step: list[str], name: str, environment: Mapping[str, str], deadline: fl
     """One step of the installation of the requirements in the file of that name."""
     try:
         left_s = max(0.1, deadline - time.monotonic())
-        done = subprocess.run(step, env=dict(environment), capture_output=True, text=True, timeout=left_s, check=False)
+        done = subprocess.run(
+            step, env=_for_uv(environment), capture_output=True, text=True, timeout=left_s, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise LoadError(
             f"The locustfile's requirements `{name}` were not installed after {_LONGEST_S:g} s.",

@@ -104,7 +104,7 @@ class Machine:
     ) -> ActionRun:
         """Run one command of the conductor as a step of a job that does not use the action."""
         python = '"$RUNNER_TEMP/ml-loadtest/conductor/bin/python"'
-        step = {"shell": "bash", "run": f"PYTHONPATH={ROOT} exec {python} -P -m entrypoint {command}"}
+        step = {"shell": "bash", "run": f"exec {python} -I {ROOT}/scripts/start.py {command}"}
         folder = self.folder / "alone"
         folder.mkdir()
         definition = {"inputs": {}, "runs": {"using": "composite", "steps": [step]}}

@@ -22,7 +22,7 @@ RUN = next(step for step in STEPS if step.get("id") == "run")
 
 def conductor(step: dict[str, Any]) -> str:
     """The command of ours that a step runs, or ""."""
-    found = re.search(r"-m entrypoint (\S+)", step.get("run", ""))
+    found = re.search(r"start\.py\" (\S+)", step.get("run", ""))
     return found[1] if found else ""
 
 
@@ -117,10 +117,10 @@ def test_the_token_is_given_to_three_steps():
 
 
 def test_our_programs_replace_bash_and_run_apart_from_the_checkout():
-    """A cancelled job signals the step's own process, and bash would keep the signal; -P keeps the checkout's modules out."""
+    """A cancelled job signals the step's own process, and bash would keep the signal; -I keeps the caller's modules out."""
     ours = {conductor(step): step["run"].splitlines()[-1] for step in SCRIPTS if conductor(step)}
     assert list(ours) == ["open-check-run", "run", "teardown", "comment"]
-    start = r'PYTHONPATH=\$GITHUB_ACTION_PATH exec "\$RUNNER_TEMP/ml-loadtest/conductor/bin/python" -P -m entrypoint '
+    start = r'exec "\$RUNNER_TEMP/ml-loadtest/conductor/bin/python" -I "\$GITHUB_ACTION_PATH/scripts/start.py" '
     assert [last for last in ours.values() if not re.match(start, last)] == []
 
 
