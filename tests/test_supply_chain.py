@@ -113,6 +113,18 @@ def test_a_release_is_attested_before_it_is_made():
     assert "dist/*" in steps[making]["run"]
 
 
+def test_what_is_promised_is_shown_by_tests_that_are_there():
+    page = (ROOT / "docs/security.md").read_text().partition("## What is promised")[2].partition("\n## ")[0]
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "| --- |" not in line][1:]
+    named = [re.findall(r"`((?:tests|\.github)/[\w./-]*|test_\w+\.py)`", row.split(" | ")[-1]) for row in rows]
+
+    assert len(rows) > 10
+    assert all(named), "a promise without a test"
+    assert [
+        name for names in named for name in names if not (ROOT / name).exists() and not list(ROOT.rglob(name))
+    ] == []
+
+
 def test_no_finding_of_the_security_rules_is_silenced_without_a_reason():
     listed = [*ROOT.glob("entrypoint/**/*.py"), *ROOT.glob("locustfiles/**/*.py")]
     silenced = [
