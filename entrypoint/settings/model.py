@@ -244,7 +244,7 @@ class Load(Section):
     environment: Texts = Field(
         [],
         json_schema_extra={"flag": "load-environment"},
-        description="Names of variables passed on to Locust; nothing else of ours is",
+        description="Names of variables passed on to Locust, whose values count as secrets; nothing else of ours is passed on",
     )
     users: Whole = Field(
         20, ge=1, le=100_000, description="Closed load: how many users. Open load: the most at work at once"
