@@ -224,3 +224,33 @@ def test_a_hostile_summary_is_cut_quickly(tmp_path):
     began = time.monotonic()
     workflow.summary("<details>" * 300_000 + "\n" + "<details>\n" * 300_000 + "`" * 2_000_000)
     assert time.monotonic() - began < 20
+
+
+def test_what_is_to_be_concealed_is_in_nothing_that_is_said_and_an_output_is_as_it_is(tmp_path):
+    stream = io.StringIO()
+    runner = Runner(on_actions=True, output=tmp_path / "output", summary=tmp_path / "summary")
+    workflow = Workflow(runner, stream, conceal=lambda text: text.replace("hunter22", "***"))
+
+    workflow.say("said hunter22")
+    workflow.error("an error with hunter22", title="hunter22")
+    with workflow.untrusted("log") as show:
+        show("logged hunter22")
+    workflow.summary("summed up hunter22")
+    workflow.output("result", "/hunter22/result.json")
+
+    assert "hunter22" not in stream.getvalue()
+    assert stream.getvalue().count("***") == 4
+    assert (tmp_path / "summary").read_text() == "summed up ***\n"
+    assert read_outputs((tmp_path / "output").read_text()) == {"result": "/hunter22/result.json"}
+
+
+def test_nothing_is_said_of_what_is_concealed_outside_actions_either():
+    stream = io.StringIO()
+    workflow = Workflow(Runner(), stream, conceal=lambda text: text.replace("hunter22", "***"))
+
+    workflow.warning("hunter22")
+    with workflow.untrusted("log") as show:
+        show("hunter22")
+    workflow.add_mask("hunter22")
+
+    assert "hunter22" not in stream.getvalue()
