@@ -16,7 +16,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from entrypoint.errors import LoadTestError
+from entrypoint.errors import LoadError, LoadTestError
+from entrypoint.load.measure import read_closing
 from locustfiles.ml_loadtest import contract
 from locustfiles.ml_loadtest.contract import Health
 from tests.fuzz.mutations import mutated
@@ -165,3 +166,14 @@ def test_any_recording_is_read_or_refused(content):
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("*/*")), ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_what_once_broke_a_parser_or_is_likely_to_is_read_or_refused(path):
     holds(path.parent.name, path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    "name", ["span-without-end", "span-that-is-a-list", "versions-that-are-a-number", "closing-deep"]
+)
+def test_a_closing_record_that_cannot_be_is_refused_and_not_made_into_figures(name, tmp_path):
+    files = json.loads((CORPUS / f"recording/{name}.json").read_text())
+    (tmp_path / "closing.json").write_text(files["closing.json"])
+
+    with pytest.raises(LoadError, match=r"closing\.json"):
+        read_closing(tmp_path / "closing.json")
