@@ -11,7 +11,7 @@ python=$1 folder=$2 lock=$3
 # and so is the index: a company's mirror is the only registry some runners reach, and the hashes hold it to our lock.
 for name in $(compgen -e); do
   case $name in
-    PIP_CERT | PIP_INDEX_URL | PIP_PROXY | UV_INDEX_URL | UV_DEFAULT_INDEX | UV_CACHE_DIR | UV_NATIVE_TLS) ;;
+    PIP_CERT | PIP_INDEX_URL | PIP_PROXY | UV_INDEX_URL | UV_DEFAULT_INDEX | UV_CACHE_DIR | UV_NATIVE_TLS | UV_SYSTEM_CERTS) ;;
     PIP_* | UV_* | PYTHON* | VIRTUAL_ENV) unset "$name" ;;
   esac
 done

@@ -21,6 +21,7 @@ _SOURCES = (
     "UV_KEYRING_PROVIDER",
     "UV_CACHE_DIR",
     "UV_NATIVE_TLS",
+    "UV_SYSTEM_CERTS",
     "UV_HTTP_",
 )
 _LOCK = Path(__file__).parents[2] / "requirements" / "locust.txt"

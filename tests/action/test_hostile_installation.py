@@ -100,12 +100,18 @@ def test_the_steps_call_the_conductor_and_believe_its_exit_code(rehearsal: Machi
 
 def test_a_locustfiles_requirements_are_installed_from_where_the_job_says_and_nowhere_else():
     kept = interpreter._for_uv(
-        {**hostile_environment(Path("/x")), "UV_DEFAULT_INDEX": "https://mirror.test", "PATH": "/bin"}
+        {
+            **hostile_environment(Path("/x")),
+            "UV_DEFAULT_INDEX": "https://mirror.test",
+            "UV_SYSTEM_CERTS": "1",
+            "PATH": "/bin",
+        }
     )
 
     assert {name for name in kept if name.startswith(("UV_", "PIP_", "PYTHON", "VIRTUAL"))} == {
         "UV_DEFAULT_INDEX",
         "UV_EXTRA_INDEX_URL",
+        "UV_SYSTEM_CERTS",
     }
     assert kept["PATH"] == "/bin"
 
