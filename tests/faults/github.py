@@ -40,13 +40,17 @@ def _commenting(scene: Scene, github: GitHubServer, *, comments: int) -> Ended:
     return ended
 
 
-def _say(what: str, trouble: Trouble, sees: str, *, comments: int = 0, slow: bool = False) -> None:
+def _say(what: str, trouble: Trouble, sees: str, *, comments: int = 0, asked: int = 1, slow: bool = False) -> None:
+    """A case of trouble that ends with so many comments; without one, GitHub was asked so many times."""
+
     def play(scene: Scene) -> Ended:
         with ExitStack() as stack:
             github = stack.enter_context(github_server())
             github.add_pull(7, HEAD)
             trouble(github)
-            return _commenting(scene, github, comments=comments)
+            ended = _commenting(scene, github, comments=comments)
+            assert comments or len(github.requests) == asked
+            return ended
 
     GROUP.add(what, play, sees=sees, slow=slow)
 
@@ -55,25 +59,16 @@ def _fail(failure: Failure, times: int = 9, method: str = "", retry_after: str =
     return lambda github: github.fail_next(failure, times, method=method, retry_after=retry_after)
 
 
-def _before_update(change: Callable[[GitHubServer], None]) -> Trouble:
-    """Something happens to our earlier comment after it was found, and before it is written anew."""
-
-    def trouble(github: GitHubServer) -> None:
-        github.add_comment(7, f"{MARK}\nold", BOT)
-        changed: list[int] = []
-
-        def before(request: object) -> None:
-            if getattr(request, "method", "") == "PATCH" and not changed:
-                changed.append(1)
-                change(github)
-
-        github.before_answer = before
-
-    return trouble
+def _deleted(github: GitHubServer) -> None:
+    """Our earlier comment is found, and gone when it is to be written anew."""
+    github.add_comment(7, f"{MARK}\nold", BOT)
+    github.before_answer = lambda request: github.comments.clear() if request.method == "PATCH" else None
 
 
-def _delete(github: GitHubServer) -> None:
-    github.comments.clear()
+def _locked(github: GitHubServer) -> None:
+    """Our earlier comment is found, and may not be written anew."""
+    github.add_comment(7, f"{MARK}\nold", BOT)
+    github.fail_next(Failure.LOCKED, 9, method="PATCH")
 
 
 PERMISSION = "Give the job that comments these permissions … pull-requests: write"
@@ -125,9 +120,10 @@ _say(
     "500, again and again",
     _fail(Failure.SERVER_ERROR),
     f"No comment: GitHub has trouble of its own, HTTP 500 … {AGAIN}",
+    asked=4,
     slow=True,
 )
-_say("It hangs for a minute", _fail(Failure.HANG), f"did not answer … {AGAIN}", slow=True)
+_say("It hangs for a minute", _fail(Failure.HANG), f"did not answer … {AGAIN}", asked=4, slow=True)
 _say(
     "It closes the connection in mid-answer, when the comment is written",
     _fail(Failure.CLOSE, 1, "POST"),
@@ -140,10 +136,10 @@ _say(
     _fail(Failure.NOT_JSON),
     f"No comment: GitHub's answer could not be read … {AGAIN}",
 )
-_say("The comment is deleted between look and update", _before_update(_delete), CREATED, comments=1, slow=True)
+_say("The comment is deleted between look and update", _deleted, CREATED, comments=1, slow=True)
 _say(
     "The conversation is locked between look and update",
-    lambda github: (_before_update(lambda _: None)(github), github.fail_next(Failure.LOCKED, 9, method="PATCH"))[0],
+    _locked,
     "No comment: the conversation is locked, HTTP 403 … Unlock it, or set `comment: never`.",
     comments=1,
 )

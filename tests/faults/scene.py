@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -208,6 +209,17 @@ class Scene:
         """The case is over."""
         for call in reversed(self.at_end):
             call()
+
+    def sweep(self) -> None:
+        """After a case that failed, end and remove what it has left, so that no other meets it."""
+        for process in self.processes():
+            process.kill()
+        found = re.compile(rf"mlt-{self.suite}-\w+-candidate")
+        for project in {
+            match[0] for name in (ours() if shutil.which("docker") else ()) if (match := found.match(name))
+        }:
+            down = ["docker", "compose", "--project-name", project, "down", "--volumes", "--timeout", "0"]
+            subprocess.run(down, capture_output=True, timeout=60, check=False)
 
     def _is_in(self, folder: str) -> bool:
         return Path(folder).is_relative_to(self.folder)

@@ -20,11 +20,13 @@ def _parameter(title: str, case: Case) -> object:
 
 
 @pytest.fixture
-def scene(tmp_path):
+def scene(tmp_path, request):
     """A scene, whose end is the case's end."""
     made = Scene(tmp_path)
     yield made
     made.close()
+    if request.session.testsfailed:
+        made.sweep()
 
 
 @pytest.mark.parametrize("case", [_parameter(group.title, case) for group in GROUPS for case in group.cases])
