@@ -61,13 +61,13 @@ for what, text, sees in (
     (
         "It has 20 MB",
         b" " * (20 * 2**20),
-        "The baseline `baseline.json` is larger than 10 MB. … Restore it from the repository's history",
+        "The baseline `…/baseline.json` cannot be read: it is larger than 10 MB. … Restore it from the repository's history",
     ),
 ):
     GROUP.add(what, _holding(text), sees=sees)
 
 
-@GROUP.case("It is a folder", sees="The baseline `…/baseline.json` cannot be read: [Errno 21] Is a directory")
+@GROUP.case("It is a folder", sees="The baseline `…/baseline.json` cannot be read: Is a directory.")
 def _folder(scene: Scene) -> Ended:
     (scene.work / ".loadtest/baseline.json").mkdir(parents=True)
     return scene.here("run")

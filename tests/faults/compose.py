@@ -10,7 +10,10 @@ from tests.faults.case import Group, Kept, Play
 from tests.faults.scene import Ended, Scene
 
 FILE = Group("The compose file", {"code": 2, "needs": ("docker",)})
-START = Group("Images and start", {"code": 3, "verdict": "invalid", "kept": Kept.REPORTS, "needs": ("docker",)})
+START = Group(
+    "Images and start",
+    {"code": 3, "verdict": "invalid", "kept": Kept.REPORTS, "needs": ("docker",), "slow": True},
+)
 ENGINE = Group("The engine", {"code": 3, "verdict": "invalid", "kept": Kept.REPORTS})
 SERVES = "services: {api: {build: .}}"
 PROFILED = "services: {api: {build: ., profiles: [load]}, db: {image: 'nginx:1.26'}}"

@@ -13,7 +13,7 @@ import pytest
 from tests.faults.case import Group, Kept, Play
 from tests.faults.scene import PROCESS, USERS, Begun, Ended, Scene
 
-READY = Group("Readiness", {"code": 3, "verdict": "invalid", "kept": Kept.LOG})
+READY = Group("Readiness", {"code": 3, "verdict": "invalid", "kept": Kept.LOG, "slow": True})
 LOAD_ON = Group("The service under load", {"code": 1, "verdict": "limit-exceeded", "kept": Kept.SAMPLES, "slow": True})
 
 COMMAND = PROCESS.split('"')[1]
@@ -97,7 +97,7 @@ READY.add(
     sees="The candidate was not ready within 2 s. … at the last request it answered with status 500.",
 )  # fmt: skip
 READY.add(
-    "It ends before it is ready", _process("ready: {path: /die, timeout: 5s}"),
+    "It ends before it is ready", _process("ready: {path: /die, timeout: 5s}"), slow=False,
     sees="The service ended before it was ready: …exited with code 3.",
 )  # fmt: skip
 READY.add(
