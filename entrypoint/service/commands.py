@@ -3,11 +3,14 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+import psutil
 
 _GRACE_S = 2.0
 
@@ -47,7 +50,7 @@ def run(
         arguments: the program and its arguments.
         environment: its whole environment.
         cwd: its working directory.
-        timeout_s: after this it is ended, with its process group.
+        timeout_s: after this it is ended, with its session.
         output: a file for all that it prints.
 
     Raises:
@@ -74,17 +77,35 @@ def run(
 
 
 def _end(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    """End its process group, politely first, and return what it had printed."""
+    """End all of its session, politely first, and return what it had printed.
+
+    `docker` starts compose in a process group of its own, and is gone long before a build that compose has under way.
+    """
     out = err = b""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, number)
+        until = time.monotonic() + _GRACE_S
+        for process in _session(child.pid):
+            with suppress(psutil.Error):
+                process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
             out, err = child.communicate(timeout=_GRACE_S)
+        while (left := _session(child.pid)) and time.monotonic() < until:
+            time.sleep(0.05)
+        if not left:
             break
     if child.poll() is None:
         child.wait()
     return out or b"", err or b""
+
+
+def _session(leader: int) -> list[psutil.Process]:
+    """The processes of a session that still run."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(OSError, psutil.Error):
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 def _text(printed: bytes | None) -> str:
