@@ -5,6 +5,7 @@ import sys
 
 from tests.faults.case import Group, Kept
 from tests.faults.scene import Ended, Scene
+from tests.faults.services import SERVER
 
 GROUP = Group(
     "Names",
@@ -37,6 +38,7 @@ def _named(scene: Scene, names: list[str], seconds: int = 2) -> Ended:
     """A run that asks under each name in turn; each must be an endpoint of its own in the end, as it was given."""
     scene.write("names.txt", "\n".join(map(ascii, names)))
     scene.write("users.py", USERS)
+    scene.write("server.py", SERVER)
     ended = scene.run("--duration", f"{seconds}s")
     endpoints = ended.result["measurement"]["endpoints"] if ended.result else {}
     assert len(endpoints) == len(names), ended.output[-2000:]
