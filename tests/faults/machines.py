@@ -201,7 +201,7 @@ def _two_jobs(scene: Scene) -> Ended:
     machines = [scene.machine("machine-1"), scene.machine("machine-2")]
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(
-            lambda pair: _act(scene, None, pair[0], duration=pair[1]), zip(machines, ("2s", "5s"), strict=True)
+            lambda pair: _act(scene, None, pair[0], duration=pair[1]), zip(machines, ("1s", "3s"), strict=True)
         )
     assert (second.code, second.result["verdict"]) == (0, "no-baseline"), second.output
     assert len(read_samples(second.results / "samples")) > 100

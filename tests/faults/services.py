@@ -228,7 +228,7 @@ def _oom(scene: Scene) -> Ended:
 def _paused(scene: Scene) -> Ended:
     """Each user meets the pause once, and none of what they ask is lost."""
     _in_container(scene, SERVES)
-    run = scene.begin("measuring", "--duration", "8s")
+    run = scene.begin("measuring", "--duration", "6s")
     (container,) = _containers(scene, "api")
     _docker("pause", container)
     time.sleep(5)
