@@ -186,3 +186,32 @@ def test_the_knee_is_where_another_request_begins_to_cost_more_than_it_brings():
 def test_services_are_counted_so_that_none_is_used_beyond_what_is_wanted_of_it(wanted, many):
     capacity = searched(*SETTLED).capacity.model_copy(update={"wanted_rate": wanted})
     assert replicas(capacity, 0.7) == many
+
+
+def test_what_a_level_was_is_written_beside_it():
+    """Few requests, overload and a recovery that a search does not ask about; the window is the shown level's own."""
+    few = endpoint(20.0, requests=60, few=(20.0,) * 60)
+    stage = searched(*SETTLED).stages[0].model_copy(update={"recovery_s": 3.0})
+    stages = [
+        stage.model_copy(update={"label": label, "load": load, "start_s": 0.0, "end_s": 12.0, **more})
+        for label, load, more in (
+            ("a", 10, {}),
+            ("b", 20, {"overloaded": True}),
+            ("c", 15, {}),
+            ("d", 40, {"ok": False}),
+        )
+    ]
+    endpoints = {"GET / @ a": endpoint(20.0), "GET / @ b": endpoint(20.0), "GET / @ c": few}
+    found = with_capacity(several(endpoints).model_copy(update={"stages": tuple(stages)}), LIMITS, 0.01)
+
+    assert [held(one) for one in found.stages] == [Held.PASSED, Held.FAILED, Held.UNKNOWN, Held.GENERATOR]
+    assert "ended early" in found.stages[1].broken
+    assert (found.stages[2].broken, found.stages[2].undecided) == ("", FEW)
+    assert {one.recovery_s for one in found.stages} == {None}
+    assert (found.window_s, found.capacity.passed) == (12.0, 10)
+
+
+def test_the_hold_that_broke_is_one_of_the_lowest_level_that_did():
+    found = searched((10, 20.0), (20, 400.0), (40, 500.0))
+    assert breaking_hold(found) is found.stages[1]
+    assert breaking_hold(several({})) is None
