@@ -57,6 +57,15 @@ def test_a_rate_below_a_tenth_of_a_request_a_second_is_not_asked_for():
     assert levels(0.15, up_to(0), whole=False) == [0.15, 0.075, 0.075]
 
 
+def test_half_of_an_odd_number_of_users_is_a_whole_number():
+    assert levels(9, up_to(0)) == [9, 4, 2, 1, 1]
+
+
+def test_a_level_that_the_generator_could_not_drive_once_and_the_service_did_not_hold_then_is_the_service_s():
+    found = bracket([(40.0, Held.PASSED), (80.0, Held.GENERATOR), (80.0, Held.FAILED)], whole=True)
+    assert (found.passed, found.failed, found.by_generator) == (40, 80, False)
+
+
 def test_it_doubles_then_bisects_and_asks_both_ends_again():
     assert levels(10, up_to(45)) == [10, 20, 40, 80, 60, 50, 45, 48, 46, 45, 46]
 
