@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.judgement.thresholds import as_written, log_of_allowed, rule_for, unmatched
+from entrypoint.judgement.thresholds import as_written, log_of_allowed, matches, rule_for, unmatched
 from entrypoint.measurement.metrics import METRICS, OF_ENDPOINTS
 from entrypoint.measurement.model import AT_STAGE
 from entrypoint.settings.model import Threshold, working_keys
@@ -106,6 +106,12 @@ def test_side_by_side_has_defaults_of_its_own_which_a_threshold_overrides():
     assert [rule_for("GET /", METRICS["p50"], [], paired=paired).max_change for paired in (False, True)] == [0.25, 0.10]
     said = [read(p50={"max-increase": "7%"})]
     assert [rule_for("GET /", METRICS["p50"], said, paired=paired).max_change for paired in (False, True)] == [0.07] * 2
+
+
+def test_an_endpoint_with_the_sign_of_a_stage_in_its_own_name_is_named_whole():
+    at_stage = f"GET /a{AT_STAGE}b{AT_STAGE}2 users"
+    assert matches(f"GET /a{AT_STAGE}b", at_stage)
+    assert not matches("GET /a", at_stage)
 
 
 def test_a_pattern_that_names_nothing_is_found():
