@@ -12,6 +12,8 @@ from typing import IO
 
 import psutil
 
+from entrypoint.interruption import held_back
+
 _GRACE_S = 2.0
 
 
@@ -56,24 +58,33 @@ def run(
     Raises:
         OSError: there is no such program, or it may not be run.
     """
-    with subprocess.Popen(
-        list(arguments),
-        stdin=subprocess.DEVNULL,
-        stdout=output or subprocess.PIPE,
-        stderr=output or subprocess.PIPE,
-        env=dict(environment),
-        cwd=cwd,
-        start_new_session=True,
-    ) as child:
-        try:
-            out, err = child.communicate(timeout=max(timeout_s, 0.01))
-        except subprocess.TimeoutExpired:
-            out, err = _end(child)
-            return Outcome(code=child.returncode, timed_out=True, out=_text(out), err=_text(err))
-        except BaseException:
+    child: subprocess.Popen[bytes] | None = None
+    try:
+        # A signal between its start and our knowing of it would leave it running, unknown to anybody.
+        with held_back():
+            child = subprocess.Popen(
+                list(arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=output or subprocess.PIPE,
+                stderr=output or subprocess.PIPE,
+                env=dict(environment),
+                cwd=cwd,
+                start_new_session=True,
+            )
+        out, err = child.communicate(timeout=max(timeout_s, 0.01))
+        return Outcome(code=child.returncode, timed_out=False, out=_text(out), err=_text(err))
+    except subprocess.TimeoutExpired:
+        assert child
+        out, err = _end(child)
+        return Outcome(code=child.returncode, timed_out=True, out=_text(out), err=_text(err))
+    except BaseException:
+        if child:
             _end(child)
-            raise
-    return Outcome(code=child.returncode, timed_out=False, out=_text(out), err=_text(err))
+        raise
+    finally:
+        for stream in (child.stdout, child.stderr) if child else ():
+            if stream:
+                stream.close()
 
 
 def _end(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:

@@ -134,7 +134,7 @@ for what, text, more, sees, kept in (
         NEVER_READY,
         "ready: {timeout: 2s}",
         "The candidate was not ready within 2 s. … Does it listen on 0.0.0.0 (not on 127.0.0.1) and on port 8000",
-        Kept.REPORTS,
+        Kept.LOG,
     ),
     (
         "A service that it waits for takes too long",
