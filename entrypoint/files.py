@@ -16,8 +16,7 @@ def read_small(path: Path, most: int) -> bytes:
     Raises:
         OSError: if there is none, or it is no such file; `strerror` says why.
     """
-    # Without waiting: opening a pipe would wait for somebody to write to it.
-    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
+    with open(_opened(path), "rb") as file:
         mode = os.fstat(file.fileno()).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -27,6 +26,14 @@ def read_small(path: Path, most: int) -> bytes:
     if len(content) > most:
         raise OSError(errno.EFBIG, f"it is larger than {most // 2**20} MB", str(path))
     return content
+
+
+def _opened(path: Path) -> int:
+    try:
+        # Without waiting: opening a pipe would wait for somebody to write to it.
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except ValueError as error:  # a zero byte, or half a surrogate pair
+        raise OSError(errno.EINVAL, "no file can have this name", str(path)) from error
 
 
 def write(path: Path, content: str | bytes) -> None:

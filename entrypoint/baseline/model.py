@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from entrypoint.measurement.metrics import SERVICE
-from entrypoint.measurement.model import Value
+from entrypoint.measurement.model import Probability, Value
 
 SCHEMA_VERSION = 1
 MOST_RUNS = 20
@@ -36,7 +36,7 @@ class EndpointValues(Value):
     requests: int = Field(ge=0)
     failures: int = Field(ge=0)
     values: dict[str, float]
-    quantiles: dict[str, float] = {}
+    quantiles: dict[Probability, float] = {}
     shares: dict[str, tuple[int, int]] = {}
 
     def share(self, metric: str) -> tuple[int, int]:

@@ -1,8 +1,12 @@
 """What one run gave: the values that pass on to baseline, judgement and report, and into `result.json`."""
 
 import math
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+# As a key of JSON: 0.05, 0.999, 1.
+Probability = Annotated[str, StringConstraints(pattern=r"^(0(\.\d{1,9})?|1(\.0)?)$")]
 
 
 class Value(BaseModel):
@@ -56,7 +60,7 @@ class EndpointMeasurement(Value):
     failures: int
     outcomes: dict[str, int]
     metrics: dict[str, float | None]
-    quantiles: dict[str, float]
+    quantiles: dict[Probability, float]
     few: tuple[float, ...] = ()
     shares: dict[str, tuple[int, int]] = {}
 

@@ -165,12 +165,13 @@ def _refuse_impossible(rows: NDArray[np.void], name: str) -> None:
 
 
 @contextmanager
-def _told(path: Path) -> "Iterator[None]":
-    """What is wrong with a line of the instrument's as our own error."""
+def _told(path: Path, line: int = 0) -> "Iterator[None]":
+    """What is wrong with the instrument's file, or with a line of it, as our own error."""
     try:
         yield
     except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError) as error:
-        raise LoadError(f"`{path.name}` cannot be read: {type(error).__name__}: {error}.", cause=_DAMAGED) from error
+        where = f"Line {line} of `{path.name}`" if line else f"`{path.name}`"
+        raise LoadError(f"{where} cannot be read: {type(error).__name__}: {error}.", cause=_DAMAGED) from error
 
 
 def writable(text: str) -> str:
@@ -222,8 +223,8 @@ def _extras(path: Path) -> "Iterator[tuple[int, dict[str, float]]]":
         return
     # What follows the last line's end was being written when Locust was killed.
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    for line in lines:
-        with _told(path):
+    for place, line in enumerate(lines, start=1):
+        with _told(path, place):
             index, numbers = json.loads(line)
             read = int(index), {str(name): float(number) for name, number in numbers.items()}
         yield read

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from entrypoint.errors import SettingsError
 from entrypoint.files import make_folder, write
 from entrypoint.judgement.model import Change, Outcome, Reason
-from entrypoint.measurement.model import Measurement, Value
+from entrypoint.measurement.model import Measurement, Probability, Value
 from entrypoint.settings.model import CommentMode
 
 _LARGEST = 50 * 1024 * 1024
@@ -147,7 +147,7 @@ class Result(Value):
     usage: tuple[Usage, ...] = ()
     logs: tuple[ServiceLog, ...] = ()
     base_timeline: tuple[tuple[float | None, ...], ...] = ()
-    baseline_quantiles: dict[str, dict[str, float]] = {}
+    baseline_quantiles: dict[str, dict[Probability, float]] = {}
     environment: Environment
     timing: dict[str, float] = {}
     comment: CommentMode = CommentMode.ALWAYS
