@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from entrypoint.load import interpreter
+from tests.line.test_run import SERVER
 
 from .machine import Machine, action_folder
 from .step_runner import ActionRun
@@ -116,21 +117,6 @@ def test_a_locustfiles_requirements_are_installed_from_where_the_job_says_and_no
     assert kept["PATH"] == "/bin"
 
 
-SERVER = """
-import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-    def log_message(self, *_):
-        pass
-
-ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
-"""
 USERS = """
 from locust import HttpUser, constant, task
 
