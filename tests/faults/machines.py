@@ -53,10 +53,19 @@ def _installing(scene: Scene) -> Ended:
     return _act(scene, Cancel("install", "try 1 of 3 failed", sigterm_s=0.5, sigkill_s=0.5), machine)
 
 
+@CANCELLED.case("Just as the build of an image begins", kept=Kept.REPORTS, needs=("docker",))
+def _beginning_to_build(scene: Scene) -> Ended:
+    scene.compose(BUILDS)
+    return _act(scene, Cancel("run", "Building api"))
+
+
 @CANCELLED.case("While an image is built", kept=Kept.LOG, needs=("docker",))
 def _building(scene: Scene) -> Ended:
     scene.compose(BUILDS)
-    return _act(scene, Cancel("run", "Building api"))
+    run = scene.begin("Building api")
+    time.sleep(3)
+    run.signal(signal.SIGINT)
+    return run.ended()
 
 
 @CANCELLED.case("While it waits until the service is ready", kept=Kept.LOG, needs=("docker",))
