@@ -9,7 +9,7 @@ from pathlib import Path
 
 from entrypoint.concealment import concealing, declared_in
 from entrypoint.console import Console
-from entrypoint.deciding import decider
+from entrypoint.deciding import State, decider, first_level
 from entrypoint.errors import LoadTestError
 from entrypoint.judgement.capacity import breaking_hold, with_capacity
 from entrypoint.known import Known, add, timed
@@ -119,7 +119,7 @@ def live(known: Known, parties: Sequence[Party], console: Console, look: int = 1
             up[party.name] = _start(services, party, places[party.name], console, in_turns=len(parties) > 1)
         fronts = [services.enter_context(party.front(up[party.name].url)) for party in parties]
         targets = [contract.Target(party.name, url) for party, url in zip(parties, fronts, strict=True)]
-        recording = _measure(known, targets, python, console, places[CANDIDATE], look)
+        recording = _measure(known, targets, python, console, places[CANDIDATE], up[CANDIDATE], look)
         faults = {name: tuple(target.faults()) for name, target in up.items()}
         facts = up[CANDIDATE].facts()
     for target in up.values():
@@ -243,11 +243,18 @@ def _with_limit(generation: Generation, party: str, found: Measurement) -> Measu
 
 
 def _measure(
-    known: Known, targets: Sequence[contract.Target], python: Path, console: Console, place: Place, look: int
+    known: Known,
+    targets: Sequence[contract.Target],
+    python: Path,
+    console: Console,
+    place: Place,
+    candidate: Target,
+    look: int,
 ) -> Recording:
     settings, load_settings = known.settings, known.settings.config.load
     searching = settings.config.mode is Mode.CAPACITY
-    load_plan = plan.make_plan(load_settings, tuple(targets), look, settings.root, by_itself=searching)
+    first = first_level(settings) if searching else None
+    load_plan = plan.make_plan(load_settings, tuple(targets), look, settings.root, first)
     folder = in_look(settings.out / "locust", look)
     launch = locust.Launch(
         python=python,
@@ -266,7 +273,8 @@ def _measure(
     console.say(f"loading {whom}: {plan.describe(load_settings, searching=searching)}")
     if load_settings.remote_workers:
         _announce_master(load_settings, console)
-    decide = decider(settings, launch.exchange, console, lambda: known.left_s)
+    state = State(left_s=lambda: known.left_s, failed=lambda: bool(candidate.faults()))
+    decide = decider(settings, launch.exchange, console, state)
     with timed(known.timing, "load"):
         return measure(launch, load_plan, decide, console.progress)
 
@@ -285,7 +293,10 @@ def _announce_master(load_settings: Load, console: Console) -> None:
 
 
 def of_load(closing: contract.Closing, load_plan: contract.Plan, measurement: Measurement) -> tuple[Fault, ...]:
-    """What the service did that no share of failed requests tells: it let no user begin, or left users without an answer."""
+    """What the service did that no share of failed requests tells: it let no user begin, or left users without an answer.
+
+    A search overloads it on purpose: what a level that was too much left open is no fault.
+    """
     if closing.fault:
         what = f"{closing.fault[:1].upper()}{closing.fault[1:]}."
         return (Fault(kind="set-up-failed", what=what),)
@@ -300,7 +311,7 @@ def of_load(closing: contract.Closing, load_plan: contract.Plan, measurement: Me
         what = f"Only {asked_for:,} of {step.count:,} tasks (`load.count`) were begun in the {step.seconds:g} s of `duration`."
         return (Fault(kind="count-not-reached", what=what),)
     # One user in twenty still waiting long after the end has failed, whatever its shares say.
-    if closing.unfinished < max(1, _HUNG * load_plan.users):
+    if load_plan.step.by_itself or closing.unfinished < max(1, _HUNG * load_plan.users):
         return ()
     seconds = load_plan.drain_s
     return (
@@ -311,7 +322,7 @@ def of_load(closing: contract.Closing, load_plan: contract.Plan, measurement: Me
 def of_search(measurement: Measurement) -> tuple[Fault, ...]:
     """That a search found no level at all that holds every limit."""
     capacity = measurement.capacity
-    if capacity is None or capacity.passed or capacity.failed is None or not measurement.valid:
+    if capacity is None or not capacity.none or not measurement.valid:
         return ()
     lowest = min((stage for stage in measurement.stages if stage.broken), key=lambda stage: stage.load)
     return (Fault(kind="no-capacity", what=f"No level of load held every limit. At {lowest.label}: {lowest.broken}"),)

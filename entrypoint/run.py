@@ -29,6 +29,7 @@ from entrypoint.judgement.thresholds import as_written
 from entrypoint.judgement.verdict import Findings, judge, not_measured
 from entrypoint.known import Known, Measured
 from entrypoint.load import plan
+from entrypoint.measurement.metrics import METRICS, SERVICE
 from entrypoint.measurement.model import Measurement
 from entrypoint.report.result import Compared, Environment, Look, Result, Stretch
 from entrypoint.service.base import file_of
@@ -130,9 +131,19 @@ def edits_of_baseline(settings: Settings, baseline: Baseline, fingerprint: Finge
     return describe_edits(before, baseline, fingerprint, config.thresholds)
 
 
-def limits_of_search(config: Config) -> list[object]:
-    """What a search tells by what holds, as the file writes it; nothing where there is no search."""
-    return [as_written(threshold) for threshold in config.thresholds] if config.mode is Mode.CAPACITY else []
+def limits_of_search(config: Config) -> list[tuple[object, ...]]:
+    """What a search tells by what holds; nothing where there is no search. Allowed changes are not among it."""
+    if config.mode is not Mode.CAPACITY:
+        return []
+    return sorted(
+        (
+            (threshold.endpoint, key, said.max, said.min, said.gate)
+            for threshold in config.thresholds
+            for key, said in threshold.metrics.items()
+            if not METRICS[key].is_of(SERVICE) and (said.max is not None or said.min is not None or said.gate is False)
+        ),
+        key=repr,
+    )
 
 
 def clear(folder: Path) -> None:

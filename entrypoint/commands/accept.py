@@ -65,6 +65,13 @@ def _acceptable(result: Result, even_if_slower: bool) -> Measurement:
             "A side by side run cannot become a baseline: it had another service beside it.",
             remedy="Measure with `--compare-with none`, or calibrate with `ml-loadtest calibrate`.",
         )
+    capacity = result.measurement.capacity
+    if capacity is not None and not capacity.settled:
+        raise LoadTestError(
+            "The capacity is only known to be at least what was found, so the run cannot become a baseline.",
+            cause="The load generator came to its end before the service did, or the search had no time to end.",
+            remedy="Raise `timeout`, shorten `duration`, or give the generator `workers` and the service fewer `cpus`.",
+        )
     if result.verdict is Outcome.LIMIT_EXCEEDED:
         raise LoadTestError(
             "The run exceeded a limit and cannot become a baseline.",

@@ -21,7 +21,7 @@ from entrypoint.report.result import Result
 from entrypoint.report.saving import save
 from entrypoint.run import conclude, decide, prepare
 from entrypoint.service.delay import delayed
-from entrypoint.settings.model import CompareWith
+from entrypoint.settings.model import CompareWith, Mode
 from entrypoint.settings.plausible import refuse_impossible
 from entrypoint.settings.reading import Settings
 from entrypoint.side_by_side import look_again
@@ -148,6 +148,11 @@ def _beside_itself(settings: Settings) -> Settings:
         raise SettingsError(
             "`self-test` starts the service twice, and `url` names one that is already running.",
             remedy="Give `compose-file` or `command`.",
+        )
+    if settings.config.mode is Mode.CAPACITY:
+        raise SettingsError(
+            "`self-test` compares one load with itself, and `mode: capacity` is a search for the highest.",
+            remedy="Give `--mode gate`, or a settings file without `mode`.",
         )
     beside = _comparing(settings, CompareWith.BASE)
     refuse_impossible(beside.config)

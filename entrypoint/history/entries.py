@@ -4,7 +4,8 @@ import hashlib
 import math
 
 from entrypoint.history.model import Conditions, Entry, Figures
-from entrypoint.measurement.model import EndpointMeasurement
+from entrypoint.measurement.metrics import SERVICE
+from entrypoint.measurement.model import EndpointMeasurement, Measurement
 from entrypoint.report.result import Result
 
 
@@ -34,7 +35,7 @@ def entry_of(result: Result, pull_request: int | None = None) -> Entry:
             tool=result.tool_version,
             versions=environment.versions,
         ),
-        endpoints={name: _figures(found) for name, found in measurement.endpoints.items()} if measurement else {},
+        endpoints=_endpoints(measurement) if measurement else {},
     )
 
 
@@ -42,6 +43,16 @@ def _identity(result: Result) -> str:
     """The job and the run's own number in it; a run without a number is known by its contents."""
     own = result.id or hashlib.sha256(result.model_dump_json().encode()).hexdigest()[:16]
     return f"{result.environment.occasion}-{own}"
+
+
+def _endpoints(measurement: Measurement) -> dict[str, Figures]:
+    """The figures of every endpoint; of a search what it found, for its endpoints were measured at a level that it chose."""
+    capacity = measurement.capacity
+    if capacity is None:
+        return {name: _figures(found) for name, found in measurement.endpoints.items()}
+    if not capacity.settled:
+        return {}
+    return {SERVICE: Figures(requests=0, failures=0, values={capacity.metric: capacity.passed})}
 
 
 def _figures(found: EndpointMeasurement) -> Figures:

@@ -7,6 +7,7 @@ from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Status
 from entrypoint.judgement.search import Bracket, Held, bracket
 from entrypoint.judgement.wording import sentence
+from entrypoint.measurement.metrics import METRICS, SERVICE
 from entrypoint.measurement.model import AT_STAGE, Capacity, EndpointMeasurement, Measurement, Stage
 from entrypoint.settings.model import Threshold
 
@@ -31,13 +32,25 @@ def became(
         endpoints=dict(endpoints), window_s=1.0, started=0, recorded=0, unfinished=0, warm=True, model="", plan="", plan_text="",
         checks=(), failures=(),
     )  # fmt: skip
-    changes = compare(level, None, thresholds, rate).changes
+    compared = compare(level, None, thresholds, rate)
+    # What the service used is not known yet while the search goes on.
+    changes = [change for change in compared.changes if change.endpoint != SERVICE]
     broken = next((sentence(change) for change in changes if change.status is Status.OVER_LIMIT), "")
     if broken or overloaded:
         return Held.FAILED, broken or _OVERLOADED
+    if not endpoints:
+        return Held.UNKNOWN, "No request was due in it."
+    if compared.unmatched:
+        return Held.UNKNOWN, f"Nothing was asked of {compared.unmatched[0]}, which has a limit."
     unknown = (change for change in changes if change.status is Status.UNRESOLVED and change.candidate is None)
     few = next((sentence(change) for change in unknown), "")
     return (Held.UNKNOWN, few) if few else (Held.PASSED, "")
+
+
+def longest_limit_s(thresholds: list[Threshold]) -> float:
+    """The longest response time in seconds that a limit allows; 0 without any."""
+    limits = [said.max for threshold in thresholds for key, said in threshold.metrics.items() if METRICS[key].quantile]
+    return max((limit for limit in limits if limit is not None), default=0.0) / 1000
 
 
 def with_capacity(
@@ -141,5 +154,8 @@ def replicas(capacity: Capacity, use: float) -> int:
     Args:
         capacity: of one, with a level that held and a wanted rate.
         use: how much of what it answered each is to answer, 0 to 1.
+
+    Returns:
+        0 where it answered nothing.
     """
-    return math.ceil((capacity.wanted_rate or 0.0) / (use * capacity.rate))
+    return math.ceil((capacity.wanted_rate or 0.0) / (use * capacity.rate)) if capacity.rate else 0

@@ -63,8 +63,8 @@ class Committed:
         return Against(
             baseline=math.exp(prediction.mean),
             estimate=math.log(value) - prediction.mean,
-            half=prediction.half,
-            resolution=prediction.resolution,
+            half=prediction.half + math.log1p(metric.grain),
+            resolution=prediction.resolution + math.log1p(metric.grain),
             beyond=self._beyond(occasions, metric, value),
         )
 

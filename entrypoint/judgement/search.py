@@ -5,7 +5,8 @@ failed   halve until one holds, then bisect between the highest that held and th
 close    hold both again: what one hold says may be luck, for a machine has bad seconds
 split    a level that held once and failed once is held a third time
 driver   a level that the generator could not drive, twice, is an end too: what is found below it is at least so much
-unknown  a level with too few requests says nothing: double, for more load may bring more of them, but not twice in a row
+unknown  a level with too few requests says nothing: more load may bring more of them, halfway to the next that failed,
+         or twice as much, but not twice in a row
 """
 
 from collections.abc import Sequence
@@ -87,10 +88,19 @@ def next_level(first: float, held: Sequence[tuple[float, Held]], *, whole: bool)
     if how is Held.GENERATOR and held.count(held[-1]) == 1:
         return last
     if how is Held.UNKNOWN:
-        hopeless = any(one is not Held.PASSED for _, one in held[:-1] if one is not Held.GENERATOR)
-        return None if hopeless else last * 2
+        return _more(held, whole=whole)
     split = next((level for level, points in _balance(held).items() if points == 0), None)
     return _closer(held, whole=whole) if split is None else split
+
+
+def _more(held: Sequence[tuple[float, Held]], *, whole: bool) -> float | None:
+    """After a level with too few requests one that brings more of them: halfway to the lowest that failed, or twice as much."""
+    last = held[-1][0]
+    failed = bracket(held, whole=whole).failed
+    if failed is not None:
+        return _middle(last, failed, whole=whole) if failed > last else None
+    before = [how for level, how in held[:-1] if how is not Held.GENERATOR]
+    return None if Held.UNKNOWN in before else last * 2
 
 
 def _closer(held: Sequence[tuple[float, Held]], *, whole: bool) -> float | None:

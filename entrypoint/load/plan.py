@@ -1,8 +1,8 @@
 """From settings and targets to the plan that the instrument follows. Pure, but for the files that shape the load."""
 
 import hashlib
+import math
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from entrypoint.load.requests import locustfile_digest
@@ -16,6 +16,8 @@ DRAIN_S = 30.0
 ANSWER_S = 60.0
 # How long workers are waited for; the instrument gives up before that.
 JOIN_S = 150.0
+# Of a search whose first level has few users; later ones have hundreds.
+SPAWN_RATE = 100.0
 # Between two targets: requests in flight end.
 _SWITCH_S = 0.5
 
@@ -25,8 +27,7 @@ def make_plan(
     targets: tuple[contract.Target, ...],
     look: int = 1,
     root: Path = Path(),
-    *,
-    by_itself: bool = False,
+    first: contract.Step | None = None,
 ) -> contract.Plan:
     """The plan for one load run; another look at the same load asks other things in another order.
 
@@ -35,15 +36,15 @@ def make_plan(
         targets: who is.
         look: number of the look.
         root: folder of `loadtest.yml`.
-        by_itself: whether each level of load is held without anything of the one before; see `contract.Step`.
+        first: where a search begins; the levels of the load if it is None.
     """
-    steps = [replace(step, by_itself=by_itself) for step in steps_of(load)]
+    steps = steps_of(load) if first is None else (first,)
     users = max(step.users for step in steps)
     return contract.Plan(
         targets=targets,
         step=steps[0],
         users=users,
-        spawn_rate=load.spawn_rate or float(users),
+        spawn_rate=load.spawn_rate or max(float(users), SPAWN_RATE if first else 0.0),
         arrival=load.arrival,
         warm_up_min_s=load.warm_up.min_s,
         warm_up_max_s=load.warm_up.max_s,
@@ -54,6 +55,21 @@ def make_plan(
         workers=load.processes,
         locustfile=locustfile_digest(load, root),
     )
+
+
+def level_of_search(load: Load, level: float, limit_s: float) -> contract.Step:
+    """One level of a search, held by itself.
+
+    Args:
+        load: where it begins.
+        level: users, or requests per second.
+        limit_s: the longest response time that a limit allows. In open load so many users are at work that requests which take
+            twice as long find one: who waits for a user then waits for the service, and not for us.
+    """
+    if load.arrival_rate is None:
+        return contract.Step(load.duration_s, round(level), by_itself=True)
+    users = max(load.users, math.ceil(2 * level * limit_s))
+    return contract.Step(load.duration_s, users, level, by_itself=True)
 
 
 def steps_of(load: Load) -> tuple[contract.Step, ...]:

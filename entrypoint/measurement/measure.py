@@ -73,7 +73,7 @@ def measure_recording(
     window = _rows_of(used)
     hanging = _hanging(rows, spans)
     of_the_whole = _check_whole(closing, until_end(health, spans), len(recorded), len(window), hanging)
-    several = len(closing.steps) > 1
+    several = len(closing.steps) > 1 or any(step.by_itself for step in closing.steps)
     return Measurement(
         endpoints=dict(_endpoints(rows, used, names, several)),
         window_s=max(sum(block.seconds for block in used), 1e-9),

@@ -46,6 +46,7 @@ class Metric:
         max_change_paired: the same against a base that is measured beside it.
         floor: smallest absolute change, in the unit, that is accused.
         limit: default absolute limit in the worse direction.
+        grain: how far two measurements of the same may be apart because they are taken in steps, as a fraction.
         quantile: which quantile of the response times it is, None for other figures.
         prior_sd: standard deviation of the log between occasions, assumed until enough occasions were seen.
         share: of a ratio, how many samples are on its worse side, and of how many; judged by exact tests of these counts.
@@ -66,6 +67,7 @@ class Metric:
     floor: float = 0.0
     limit: float | None = None
     prior_sd: float | None = None
+    grain: float = 0.0
     quantile: float | None = None
     share: "Callable[[EndpointSamples], tuple[int, int]] | None" = None
     counted: str = ""
@@ -248,7 +250,9 @@ _ALL = (
         direction=Direction.HIGHER_IS_BETTER,
         gate=True,
         max_change=0.20,
+        floor=1.5,
         prior_sd=0.10,
+        grain=0.05,
         optional=_NO_SEARCH,
     ),
     Metric(
@@ -259,6 +263,7 @@ _ALL = (
         gate=True,
         max_change=0.20,
         prior_sd=0.10,
+        grain=0.05,
         optional=_NO_SEARCH,
     ),
     Metric(

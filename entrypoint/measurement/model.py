@@ -137,6 +137,12 @@ class Capacity(Value):
     begin_s: float
     end_s: float
 
+    @property
+    def none(self) -> bool:
+        """Whether not even the lowest load there is held: one user, or a request in ten seconds."""
+        lowest = 1.0 if self.metric == "capacity-users" else 0.1
+        return not self.passed and self.failed is not None and self.failed <= lowest
+
 
 class Attached(Value):
     """Numbers that a locustfile attached to requests under one name.

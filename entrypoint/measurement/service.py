@@ -128,4 +128,6 @@ def ran_out(used: Mapping[str, Used], seconds: float, cores: int, generator: flo
         return f"The machine's processors: the services used {together:.2f} and {rest} of {cores} cores."
     if _IN_FULL <= each[busiest] <= 1 / _IN_FULL:
         return f"One core: `{busiest}` used {each[busiest]:.2f} of them, which is all that one thread can use."
-    return f"No processor: the services used {together:.2f} of {cores} cores, so requests waited for something else."
+    return (
+        f"Not the processors: the services used {together:.2f} of {cores} cores, so requests waited for something else."
+    )

@@ -185,9 +185,8 @@ def capacity_in_words(capacity: Capacity) -> str:
     if capacity.ran_out:
         said.append(f"What ran out: {capacity.ran_out}")
     if capacity.knee is not None:
-        said.append(f"Answers for each millisecond of waiting were most at {figure(capacity.knee, unit)} (the knee).")
-    if capacity.wanted_rate:
-        many = replicas(capacity, _USE)
+        said.append(f"Beyond {figure(capacity.knee, unit)} (the knee) more load brought more waiting than answers.")
+    if many := replicas(capacity, _USE):
         like = "1 service like this one" if many == 1 else f"{many} services like this one"
         share = f"{_USE * 100:.0f} %"
         said.append(f"For {figure(capacity.wanted_rate, '1/s')}: {like}, used to {share} of what it held.")

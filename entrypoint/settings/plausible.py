@@ -130,9 +130,15 @@ def _no_search(config: Config) -> list[str]:
     times = [
         said for threshold in config.thresholds for key, said in threshold.metrics.items() if METRICS[key].quantile
     ]
-    if not any(limit.max is not None for limit in times):
+    if not any(limit.max is not None and limit.gate is not False for limit in times):
         mistakes.append(
             f"{said}no response time has a limit. Give one under `thresholds`, such as `p95: {{max: 250ms}}`."
+        )
+    if any(
+        "rate" in threshold.metrics and threshold.metrics["rate"].min is not None for threshold in config.thresholds
+    ):
+        mistakes.append(
+            f"{said}`rate: {{min: …}}` is broken by every low level. Give `capacity-rate: {{min: …}}` instead."
         )
     return mistakes
 

@@ -43,4 +43,5 @@ class Overload:
         steadily = all(
             after[0] > before[0] and (after[1] > before[1] or after[1] == math.inf) for before, after in pairwise(looks)
         )
-        return steadily and looks[-1][0] - looks[0][0] >= self._fewest
+        answering = looks[1][1] < math.inf  # before its first answers, any service has ever more in flight
+        return answering and steadily and looks[-1][0] - looks[0][0] >= self._fewest

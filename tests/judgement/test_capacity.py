@@ -3,11 +3,12 @@
 import pytest
 
 from entrypoint.baseline.runs import as_run
-from entrypoint.judgement.capacity import became, breaking_hold, held, knee, replicas, with_capacity
+from entrypoint.judgement.capacity import became, breaking_hold, held, knee, longest_limit_s, replicas, with_capacity
 from entrypoint.judgement.committed import Committed
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Status
 from entrypoint.judgement.search import Held
+from entrypoint.judgement.wording import sentence
 from entrypoint.measurement.metrics import SERVICE
 from entrypoint.measurement.model import Capacity, EndpointMeasurement, Stage
 from entrypoint.settings.model import Threshold
@@ -105,6 +106,27 @@ def test_a_level_holds_if_no_limit_is_broken_and_there_were_enough_requests_to_t
     assert bool(why) == bool(found_why)
 
 
+def test_where_nothing_was_asked_nobody_knows():
+    assert became({}, LIMITS, 0.01, overloaded=False) == (Held.UNKNOWN, "No request was due in it.")
+    one = [*LIMITS, Threshold.model_validate({"endpoint": "POST /b", "p95": {"max": "1s"}})]
+    how, why = became({"GET /": endpoint(20.0)}, one, 0.01, overloaded=False)
+    assert (how, why) == (Held.UNKNOWN, "Nothing was asked of POST /b, which has a limit.")
+
+
+@pytest.mark.parametrize(
+    "limit", [{"peak-memory": {"max": "9GiB"}}, {"throttled": {"max": "5%"}}, {"capacity-users": {"min": 9}}]
+)
+def test_limits_of_the_service_as_a_whole_wait_for_the_end(limit):
+    limits = [*LIMITS, Threshold.model_validate({"endpoint": "*", **limit})]
+    assert became({"GET /": endpoint(20.0)}, limits, 0.01, overloaded=False) == (Held.PASSED, "")
+
+
+def test_the_longest_limit_is_that_of_a_response_time():
+    said = {"p50": {"max": "50ms"}, "p95": {"max": "0.4s"}, "failures": {"max": "100%"}}
+    assert longest_limit_s([*LIMITS, Threshold.model_validate(said)]) == 0.4
+    assert longest_limit_s([]) == 0.0
+
+
 def rows(found, *before, thresholds=LIMITS):
     """The comparison with runs that had these capacities."""
     runs = group(*[{}] * len(before))
@@ -132,21 +154,55 @@ def test_the_same_capacity_is_unchanged():
     assert changes[SERVICE, "capacity-users"].status is Status.UNCHANGED
 
 
+GENERATOR = "the load generator could not drive more"
+CUT_SHORT = "the search did not come to its end"
+
+
 @pytest.mark.parametrize(
     ("levels", "why"),
     [
-        ([(10, 20.0), (20, 30.0), (40, None), (40, None)], "the load generator could not drive more"),
-        ([(10, 20.0), (20, 30.0), (40, 500.0)], "the search did not come to its end"),
+        ([(10, 20.0), (20, 30.0), (40, None), (40, None)], GENERATOR),
+        ([(10, 20.0), (20, 30.0), (40, 500.0)], CUT_SHORT),
     ],
 )
 @pytest.mark.parametrize("asked", [{}, {"capacity-users": {"min": 100}}])
 def test_a_capacity_that_may_be_higher_accuses_nobody(levels, why, asked):
     limits = [*LIMITS, *([Threshold.model_validate(asked)] if asked else [])]
     change = rows(searched(*levels), 60, 61, 59, 60, 62, thresholds=limits)[0][SERVICE, "capacity-users"]
-    assert (change.status, change.note) == (Status.UNRESOLVED, f"at least, for {why}")
+    assert (change.status, change.interval) == (Status.UNRESOLVED, None)
+    assert sentence(change) == f"capacity of the service: at least 20 users, for {why}; the baseline has 60 users."
     # What is enough is enough, however much more there may be.
-    enough = rows(searched(*levels), 20, 20, 21, 20, 19)[0][SERVICE, "capacity-users"]
+    enough = rows(searched(*levels), *[20] * 5)[0][SERVICE, "capacity-users"]
     assert enough.status is Status.UNCHANGED
+
+
+@pytest.mark.parametrize("levels", [[(40, 300.0)], [(40, 300.0), (20, 200.0)]])
+def test_a_search_that_found_nothing_that_holds_and_did_not_try_all_is_in_doubt(levels):
+    """Time ran out above one user: neither is a limit exceeded, nor are endpoints held against a baseline of another level."""
+    changes, _ = rows(searched(*levels), 60, 61, 59, 60, 62)
+    assert sentence(changes[SERVICE, "capacity-users"]) == f"capacity of the service: not known, for {CUT_SHORT}."
+    assert (changes["GET /", "p95"].status, changes["GET /", "p95"].baseline) == (Status.UNRESOLVED, None)
+    assert not any(change.status in (Status.OVER_LIMIT, Status.REGRESSED) for change in changes.values())
+
+
+def test_a_search_that_tried_even_one_user_exceeds_its_limit():
+    found = searched((2, 300.0), (1, 200.0), (1, 210.0))
+    assert found.capacity.none
+    assert rows(found, 60, 61, 59, 60, 62)[0]["GET /", "p95"].status is Status.OVER_LIMIT
+
+
+@pytest.mark.parametrize(("now", "before", "status"), [(2, 3, Status.UNCHANGED), (1, 3, Status.REGRESSED)])
+def test_one_user_fewer_is_the_width_of_a_step_and_nobody_s_fault(now, before, status):
+    """Searches of an unchanged service give the same whole number again and again; that is no proof of a noise of nothing."""
+    levels = [(now, 20.0), (now + 1, 300.0), (now, 20.0), (now + 1, 300.0)]
+    change = rows(searched(*levels), *[before] * 5)[0][SERVICE, "capacity-users"]
+    assert change.status is status
+
+
+def test_a_step_of_the_search_is_in_the_interval():
+    low, high = rows(searched(*SETTLED), *[30] * 5)[0][SERVICE, "capacity-users"].interval
+    assert low <= -0.045
+    assert high >= 0.05
 
 
 def test_a_capacity_that_may_be_higher_is_no_baseline():
@@ -182,7 +238,7 @@ def test_the_knee_is_where_another_request_begins_to_cost_more_than_it_brings():
     assert knee([*steady, stage(80, 9999, 1, ok=False), stage(160, 9999, 1, overloaded=True)]) == 20
 
 
-@pytest.mark.parametrize(("wanted", "many"), [(21.0, 1), (21.1, 2), (300.0, 15)])
+@pytest.mark.parametrize(("wanted", "many"), [(None, 0), (21.0, 1), (21.1, 2), (300.0, 15)])
 def test_services_are_counted_so_that_none_is_used_beyond_what_is_wanted_of_it(wanted, many):
     capacity = searched(*SETTLED).capacity.model_copy(update={"wanted_rate": wanted})
     assert replicas(capacity, 0.7) == many

@@ -136,9 +136,18 @@ def test_a_level_with_too_few_requests_is_doubled_once_and_then_given_up():
     assert (found.passed, found.failed, found.settled) == (44, 46, True)
 
 
-def test_nothing_known_between_two_ends_leaves_the_search_unsettled():
+def test_above_a_level_with_too_few_requests_there_may_be_one_with_enough():
+    """Below 60 there are too few to tell; the first level was too high."""
+    held = search(100, lambda level: Held.UNKNOWN if level < 60 else up_to(80)(level))
+    assert [level for level, _ in held][:3] == [100, 50, 75]
+    found = bracket(held, whole=True)
+    assert found.passed <= 80 < found.failed
+    assert found.settled
+
+
+def test_nothing_known_up_to_the_level_that_failed_leaves_the_search_unsettled():
     held = search(10, lambda level: Held.UNKNOWN if 40 < level < 80 else up_to(45)(level))
-    assert held[-1] == (60, Held.UNKNOWN)
+    assert held[-1][1] is Held.UNKNOWN
     assert bracket(held, whole=True) == Bracket(40, 80)
 
 

@@ -95,11 +95,11 @@ def test_a_service_that_holds_nothing_exceeds_its_limits_and_says_so(project):
 
 
 def test_when_time_runs_out_the_capacity_is_at_least_what_held(project):
-    settings = (project / "loadtest.yml").read_text() + "policy: {timeout: 45s}\n"
+    settings = (project / "loadtest.yml").read_text() + "policy: {timeout: 75s}\n"
     (project / "loadtest.yml").write_text(settings)
     code, output = ml_loadtest(project, "run", "--compare-with", "none")
     assert code == 0, output
     assert "there is no time for another level" in output
     capacity = result(project)["measurement"]["capacity"]
     assert not capacity["settled"]
-    assert capacity["passed"] in (2, 4)
+    assert capacity["passed"] in (2, 3, 4, 5, 6)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from entrypoint.load.plan import block_s, describe, fingerprint, make_plan
+from entrypoint.load.plan import block_s, describe, fingerprint, level_of_search, make_plan
 from entrypoint.settings.model import Load
 from locustfiles.ml_loadtest import contract
 from locustfiles.ml_loadtest.overload import Overload
@@ -129,7 +129,20 @@ def test_a_search_says_where_it_begins(load, words):
 
 def test_a_level_by_itself_has_time_to_start_its_users_to_warm_up_and_to_drain():
     targets = (contract.Target("candidate", "http://127.0.0.1:1"),)
-    plan = make_plan(plan_of(users=10, **{"spawn-rate": 5, "warm-up": "3s..7s"}), targets, by_itself=True)
+    load = plan_of(users=10, **{"spawn-rate": 5, "warm-up": "3s..7s"})
+    plan = make_plan(load, targets, first=level_of_search(load, 10.0, 0.25))
     assert plan.step.by_itself
     assert block_s(plan, plan.step) == 10 / 5 + plan.spawn_grace_s + 7 + plan.drain_s + 20
     assert block_s(plan, contract.Step(20, 10)) == 20
+
+
+def test_in_open_load_nobody_waits_for_a_user_before_a_limit_is_long_broken():
+    load = plan_of(users=20, **{"arrival-rate": 10})
+    assert level_of_search(load, 10.0, 0.25).users == 20
+    assert level_of_search(load, 320.0, 0.25).users == 160
+    assert level_of_search(plan_of(users=20), 40.0, 0.25) == contract.Step(20, 40, by_itself=True)
+
+
+def test_before_its_first_answers_a_slow_service_is_not_overloaded():
+    """Eight seconds for each answer, and ten requests a second: what is in flight grows until the first come back."""
+    assert not seen([(10 * second, None) for second in range(1, 9)])

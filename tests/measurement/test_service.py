@@ -60,7 +60,7 @@ def test_a_start_is_counted_until_it_is_ready_and_a_fast_first_answer_is_no_pena
             "used 1.50 and the load",
         ),
         ({"api": used(cpu_s=9.8, throttled_s=0.0)}, 0.2, "One core: `api` used 0.98"),
-        ({"api": used(cpu_s=2.0, throttled_s=0.5)}, 0.2, "No processor: the services used 0.20 of 2 cores"),
+        ({"api": used(cpu_s=2.0, throttled_s=0.5)}, 0.2, "Not the processors: the services used 0.20 of 2 cores"),
         ({}, 0.2, ""),
     ],
 )

@@ -110,6 +110,8 @@ LIMIT = {"endpoint": "*", "p95": {"max": "250ms"}}
     [
         ({"thresholds": []}, {}, "no response time has a limit"),
         ({"thresholds": [{"endpoint": "*", "p95": {"max-increase": "10%"}}]}, {}, "no response time has a limit"),
+        ({"thresholds": [{"endpoint": "*", "p95": {"max": "9ms", "gate": False}}]}, {}, "no response time has a limit"),
+        ({"thresholds": [LIMIT, {"endpoint": "*", "rate": {"min": 50}}]}, {}, "is broken by every low level"),
         ({"compare": {"with": "base"}}, {}, "side by side it is not made"),
         ({}, {"stages": "1x2s, 2x2s"}, "it chooses its levels itself"),
         ({}, {"count": 10}, "it chooses its levels itself"),
