@@ -11,7 +11,7 @@ from entrypoint.load import plan
 from entrypoint.load.measure import Block, Decide, in_turn
 from entrypoint.measurement.measure import endpoints_of
 from entrypoint.measurement.samples import read_health, read_rows
-from entrypoint.measurement.stages import due_in, label, level
+from entrypoint.measurement.stages import due_in, label, level, outlasting
 from entrypoint.measurement.validity import check_generator, check_lateness, inside
 from entrypoint.settings.model import Mode
 from entrypoint.settings.reading import Settings
@@ -127,11 +127,13 @@ class _Search:
         if failing:
             self._console.say(f"{label(self._step)}: the generator could not drive that: {failing}")
             return Held.GENERATOR
+        rows, _ = read_rows(self._exchange)
         how, why = became(
             endpoints_of(self._exchange, self._step, block.spans),
             self._settings.config.thresholds,
             self._settings.config.compare.false_alarm_rate,
             overloaded=block.spans[-1].overloaded,
+            outlasting=outlasting(rows, block.spans),
         )
         self._console.say(f"{label(self._step)}: {why or 'every limit held'}")
         return how

@@ -16,7 +16,12 @@ _FEWEST_FOR_A_KNEE = 3
 
 
 def became(
-    endpoints: Mapping[str, EndpointMeasurement], thresholds: list[Threshold], rate: float, *, overloaded: bool
+    endpoints: Mapping[str, EndpointMeasurement],
+    thresholds: list[Threshold],
+    rate: float,
+    *,
+    overloaded: bool,
+    outlasting: int = 0,
 ) -> tuple[Held, str]:
     """What became of a level of load that the generator could drive, and in a sentence why.
 
@@ -27,6 +32,7 @@ def became(
         thresholds: the user's.
         rate: the false-alarm rate, for the exact tests of shares.
         overloaded: whether the level was ended early because the service fell ever further behind.
+        outlasting: requests from before the level that had no answer in all of it: those that the slowest users wait for.
     """
     level = Measurement(
         endpoints=dict(endpoints), window_s=1.0, started=0, recorded=0, unfinished=0, warm=True, model="", plan="", plan_text="",
@@ -36,6 +42,9 @@ def became(
     # What the service used is not known yet while the search goes on.
     changes = [change for change in compared.changes if change.endpoint != SERVICE]
     broken = next((sentence(change) for change in changes if change.status is Status.OVER_LIMIT), "")
+    if outlasting:
+        several = "1 request" if outlasting == 1 else f"{outlasting} requests"
+        broken = broken or f"{several} from before the level had no answer in all of it."
     if broken or overloaded:
         return Held.FAILED, broken or _OVERLOADED
     if not endpoints:
@@ -103,7 +112,7 @@ def _judged(
 ) -> Stage:
     if not stage.ok:
         return stage.model_copy(update={"recovery_s": None})
-    how, why = became(endpoints, thresholds, rate, overloaded=stage.overloaded)
+    how, why = became(endpoints, thresholds, rate, overloaded=stage.overloaded, outlasting=stage.outlasting)
     # Each level was held by itself: it had nothing to recover from.
     said = {"broken": why if how is Held.FAILED else "", "undecided": why if how is Held.UNKNOWN else ""}
     return stage.model_copy(update={**said, "recovery_s": None})

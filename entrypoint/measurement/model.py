@@ -84,6 +84,7 @@ class Stage(Value):
         p50_ms, p95_ms: of all its requests, failures infinite; None without requests.
         recovery_s: after a fall of the load, how long response times stayed above what they were before at such a load;
             infinite if they still did at the end, None where nothing fell.
+        outlasting: requests from before that had no answer in all of it.
         overloaded: whether it ended early, since requests in flight and response times grew and grew.
         ok: whether the generator could drive it. A stage that it could not has no rows, nor have those that follow, unless each
             was held by itself.
@@ -102,6 +103,7 @@ class Stage(Value):
     p50_ms: float | None
     p95_ms: float | None
     recovery_s: float | None = None
+    outlasting: int = 0
     overloaded: bool = False
     ok: bool = True
     text: str = ""

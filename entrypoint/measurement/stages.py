@@ -106,6 +106,18 @@ def due_in(rows: NDArray[np.void], spans: Sequence[contract.Span]) -> NDArray[np
     return np.flatnonzero((segments >= spans[0].segment) & (segments <= spans[-1].segment))
 
 
+def outlasting(rows: NDArray[np.void], spans: Sequence[contract.Span]) -> int:
+    """How many requests from before a block were without an answer through all of it.
+
+    Args:
+        rows: every sample of a target, shape (n,).
+        spans: of the block.
+    """
+    begin, end = spans[0].start_s, spans[-1].end_s
+    until_s = rows["due_s"] + rows["response_ms"] / 1000
+    return int(np.count_nonzero((rows["segment"] < 0) & (rows["start_s"] < begin) & (until_s > end)))
+
+
 def stages_of(rows: NDArray[np.void], blocks: Sequence[Block]) -> tuple[Stage, ...]:
     """What each level of load showed, where there were several.
 
@@ -116,7 +128,7 @@ def stages_of(rows: NDArray[np.void], blocks: Sequence[Block]) -> tuple[Stage, .
     stages: list[Stage] = []
     for block in blocks:
         due = rows[block.rows]
-        stages.append(_stage(due, block))
+        stages.append(_stage(due, block).model_copy(update={"outlasting": outlasting(rows, block.spans)}))
         stages[-1] = stages[-1].model_copy(update={"recovery_s": recovery_s(stages, len(stages) - 1, due)})
     return tuple(stages)
 

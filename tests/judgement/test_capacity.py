@@ -106,6 +106,13 @@ def test_a_level_holds_if_no_limit_is_broken_and_there_were_enough_requests_to_t
     assert bool(why) == bool(found_why)
 
 
+def test_users_who_waited_through_all_of_a_level_are_not_forgotten():
+    """They were asked for before it, so none of its requests is theirs."""
+    how, why = became({"GET /": endpoint(20.0)}, LIMITS, 0.01, overloaded=False, outlasting=3)
+    assert (how, why) == (Held.FAILED, "3 requests from before the level had no answer in all of it.")
+    assert became({}, LIMITS, 0.01, overloaded=False, outlasting=1)[1].startswith("1 request from")
+
+
 def test_where_nothing_was_asked_nobody_knows():
     assert became({}, LIMITS, 0.01, overloaded=False) == (Held.UNKNOWN, "No request was due in it.")
     one = [*LIMITS, Threshold.model_validate({"endpoint": "POST /b", "p95": {"max": "1s"}})]

@@ -265,3 +265,18 @@ def test_of_levels_that_were_held_by_themselves_each_counts_that_the_generator_c
 
     assert list(found.endpoints) == ["GET /a @ 2 users", "GET /a @ 2 users (2)"]
     assert found.valid
+
+
+def test_requests_that_outlast_a_level_are_counted_with_it(tmp_path):
+    samples = [
+        *level(0, 10.0),
+        *level(1, 30.0),
+        (0, 0, contract.WARM_UP, 10.5, 11_000.0),  # asked between the levels, answered after the second
+        (0, 0, contract.WARM_UP, 10.5, 9_000.0),  # answered within it
+        (0, 0, 1, 20.0, 9_000.0),  # its own
+    ]
+    write(tmp_path, samples)
+
+    found = measured(tmp_path, samples, steps=STEPS[:2], spans=LEVELS[:2])
+
+    assert [stage.outlasting for stage in found.stages] == [0, 1]
