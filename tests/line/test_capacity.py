@@ -79,7 +79,8 @@ def test_a_service_that_takes_fewer_users_fails_against_the_baseline(project):
 
 
 def test_a_service_with_too_few_answers_to_tell_is_accused_of_nothing(project):
-    code, output = ml_loadtest(project, "run", "--compare-with", "none", SECONDS="0.5")
+    """Six or seven answers in a level; eight that are all over the limit would prove that their median is."""
+    code, output = ml_loadtest(project, "run", "--compare-with", "none", SECONDS="0.3")
     assert code == 0, output
     found = result(project)
     assert found["verdict"] == "inconclusive"
