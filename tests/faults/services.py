@@ -200,7 +200,7 @@ NGINX = "server { listen 8000; location / { proxy_pass http://model:8000; proxy_
 
 @LOAD_ON.case(
     "It dies in the measured window and is restarted",
-    sees="service `api` ended and was restarted once, last exit code", needs=("docker",),
+    sees="service `api` ended and was restarted once", needs=("docker",),
 )  # fmt: skip
 def _restarted(scene: Scene) -> Ended:
     _in_container(scene, RESTARTS)
