@@ -16,13 +16,18 @@ def _holding(text: str | bytes) -> Play:
     return play
 
 
-_A_RUN = {"occasion": "1", "commit": "c", "date": "2026-01-02", "endpoints": {"GET /": {"requests": 9, "failures": 0}}}
-_GROUP = {"fingerprint": {"machine": "m", "launcher": "process", "plan": "p"}, "load_model": "closed", "runs": [_A_RUN]}
+_A_RUN = {
+    "occasion": "1",
+    "commit": "c",
+    "date": "2026-01-02",
+    "endpoints": {"GET /": {"requests": 9, "failures": 0, "values": {}}},
+}
+_GROUP = {"fingerprint": {"machine": "m", "launcher": "process", "plan": "p"}, "runs": [_A_RUN]}
 
 
 @GROUP.case(
     "There is none",
-    sees="fault: no-baseline: There is no baseline yet",
+    sees="no-baseline: There is no baseline yet",
     verdict="no-baseline", code=0, kept=Kept.SAMPLES, slow=True,
 )  # fmt: skip
 def _none(scene: Scene) -> Ended:
@@ -75,7 +80,7 @@ def _folder(scene: Scene) -> Ended:
 
 @GROUP.case(
     "It is of another plan",
-    sees="inconclusive: The baseline has no run of this machine, launcher and load",
+    sees="inconclusive: The baseline has no run on this kind of machine with this load",
     verdict="inconclusive", code=0, kept=Kept.SAMPLES, slow=True,
 )  # fmt: skip
 def _of_another_plan(scene: Scene) -> Ended:

@@ -88,7 +88,7 @@ def _index_hangs(scene: Scene) -> Ended:
 @GROUP.case(
     "A user blocks all others and never lets go",
     sees="invalid: The whole run took longer than its timeout of 10 s.",
-    kept=Kept.LOG,
+    kept=Kept.REPORTS,
 )
 def _blocks(scene: Scene) -> Ended:
     """Locust alone would be waited for as long as the plan can take if everything is slow: here two and a half minutes."""

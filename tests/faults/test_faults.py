@@ -40,7 +40,9 @@ def test_a_case_ends_as_the_table_says(case, scene):
     assert (ended.code, ended.result.get("verdict", "")) == (case.code, case.verdict), ended.output
     assert missing(case.sees, ended.output) == "", ended.output
     assert "This is a bug" not in ended.output, ended.output
-    assert kept(ended) == case.kept, ended.output
+    found = kept(ended)
+    # A service whose connections are cut may or may not have said something of it.
+    assert found == case.kept or (found, case.kept) == (Kept.LOG, Kept.REPORTS), ended.output
     scene.close()
     assert scene.left(engine="docker" in case.needs) == []
 
