@@ -14,7 +14,6 @@ from entrypoint.files import read_small
 _LARGEST = 2**20
 _MOST_VALUES = 100_000
 Place = tuple[str | int, ...]
-_MOST_VALUES = 100_000
 # Keys that take the place of others in their section: given together, the two would contradict each other.
 REPLACES = {
     "compose-file": ("command", "url"),
@@ -114,12 +113,6 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
 
 
 def _note_places(node: yaml.Node, place: Place, written_at: dict[Place, str], name: str) -> None:
-    if len(written_at) > _MOST_VALUES:
-        raise SettingsError(
-            f"`{name}` has more than {_MOST_VALUES:,} values.",
-            cause="Aliases (`*name`) of aliases multiply: a few lines of them stand for millions of values.",
-            remedy="Write out what is meant.",
-        )
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here, line = (*place, str(key.value)), f"{name} line {key.start_mark.line + 1}"

@@ -57,7 +57,7 @@ for what, text, sees in (
     ("It holds a NUL", "a: \x00", "`loadtest.yml` is not valid YAML: unacceptable character #x0000"),
     ("It is nested 20,000 deep", "[" * 20_000, "`loadtest.yml` is not valid YAML: maximum recursion depth exceeded"),
     (
-        "Its aliases stand for ten milliard values",
+        "Its aliases stand for ten billion values",
         _bomb(),
         "has more than 100,000 values once its aliases are replaced",
     ),
