@@ -9,9 +9,9 @@ from entrypoint.judgement.capacity import became, longest_limit_s
 from entrypoint.judgement.search import Held, next_level
 from entrypoint.load import plan
 from entrypoint.load.measure import Block, Decide, in_turn
-from entrypoint.measurement.measure import endpoints_of
-from entrypoint.measurement.samples import read_health, read_rows
-from entrypoint.measurement.stages import due_in, label, level, outlasting
+from entrypoint.measurement.measure import SoFar, measure_so_far
+from entrypoint.measurement.samples import read_health
+from entrypoint.measurement.stages import label, level
 from entrypoint.measurement.validity import check_generator, check_lateness, inside
 from entrypoint.settings.model import Mode
 from entrypoint.settings.reading import Settings
@@ -107,14 +107,6 @@ class _Search:
         self._step = step
         return step
 
-    def _lateness(self, block: Block) -> str:
-        """What kept the generator from asking in time, "" if nothing did."""
-        if self._step.arrival_rate is None:
-            return ""
-        rows, _ = read_rows(self._exchange)
-        check = check_lateness(rows["late_ms"][due_in(rows, block.spans)], self._settings.config.validity)
-        return "" if check.ok else check.text
-
     def _worst_s(self, step: contract.Step) -> float:
         """What a level takes that overloads the service: all its users started, the longest warm-up, a whole drain."""
         load = self._settings.config.load
@@ -123,17 +115,24 @@ class _Search:
 
     def _became(self, block: Block) -> Held:
         """What became of the level that was just held."""
-        failing = _of_generator(self._settings, self._exchange, block) or self._lateness(block)
+        found = measure_so_far(self._exchange, self._step, block.spans)
+        failing = _of_generator(self._settings, self._exchange, block) or self._lateness(found)
         if failing:
             self._console.say(f"{label(self._step)}: the generator could not drive that: {failing}")
             return Held.GENERATOR
-        rows, _ = read_rows(self._exchange)
         how, why = became(
-            endpoints_of(self._exchange, self._step, block.spans),
+            found.endpoints,
             self._settings.config.thresholds,
             self._settings.config.compare.false_alarm_rate,
             overloaded=block.spans[-1].overloaded,
-            outlasting=outlasting(rows, block.spans),
+            outlasting=found.outlasting,
         )
         self._console.say(f"{label(self._step)}: {why or 'every limit held'}")
         return how
+
+    def _lateness(self, found: SoFar) -> str:
+        """What kept the generator from asking in time, "" if nothing did; how often it asked is known at the end alone."""
+        if self._step.arrival_rate is None:
+            return ""
+        check = check_lateness(found.late_ms, self._settings.config.validity)
+        return "" if check.ok else check.text

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ from entrypoint.measurement.samples import (
     with_labels,
     writable,
 )
-from entrypoint.measurement.stages import Block, blocks_of, due_in, stages_of, worst
+from entrypoint.measurement.stages import Block, blocks_of, due_in, outlasting, stages_of, worst
 from entrypoint.measurement.validity import check_records, check_requests, check_users, until_end
 from entrypoint.settings.model import Validity
 from locustfiles.ml_loadtest import contract
@@ -159,18 +160,36 @@ def measure_endpoint(samples: EndpointSamples) -> EndpointMeasurement:
     )
 
 
-def endpoints_of(folder: Path, step: contract.Step, spans: Sequence[contract.Span]) -> dict[str, EndpointMeasurement]:
-    """Every endpoint at one level of a load that is still going on, once each of the level's requests has its answer.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoFar:
+    """One level of a load that is still going on, once each of the level's requests has its answer.
+
+    Attributes:
+        endpoints: at this level.
+        late_ms: lateness of the generator for each of its requests, shape (n,); see `check_arrivals`.
+        outlasting: requests from before that had no answer in all of it.
+    """
+
+    endpoints: dict[str, EndpointMeasurement]
+    late_ms: NDArray[np.float32]
+    outlasting: int
+
+
+def measure_so_far(folder: Path, step: contract.Step, spans: Sequence[contract.Span]) -> SoFar:
+    """What a level showed.
 
     Args:
         folder: the exchange folder of the run, of one target.
         step: the level.
         spans: its measured time.
     """
-    samples, names, extras = read_recording(folder)
-    rows = with_labels(samples, extras.get(contract.CORRECT))
+    rows, names = read_rows(folder)
     block = Block(label="", step=step, spans=tuple(spans), rows=due_in(rows, spans), checks=())
-    return {name: measure_endpoint(found) for name, found in _by_endpoint(rows, block, names)}
+    return SoFar(
+        endpoints={name: measure_endpoint(found) for name, found in _by_endpoint(rows, block, names)},
+        late_ms=rows["late_ms"][block.rows],
+        outlasting=outlasting(rows, spans),
+    )
 
 
 def _used(blocks: list[Block], *, by_itself: bool) -> list[Block]:
