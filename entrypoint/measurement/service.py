@@ -88,21 +88,24 @@ def figures_of_use(used: Collection[Used], requests: int, seconds: float) -> dic
         "peak-memory": sum(one.peak_mib for one in used),
         "final-memory": sum(one.final_mib for one in used),
     }
-    growth = [one.growth_mib_s for one in used if one.growth_mib_s is not None]
-    if len(growth) == len(used):
-        found["memory-growth"] = 1000 * sum(growth) * seconds / requests
     throttled = [one.throttled_s for one in used if one.throttled_s is not None]
     if throttled:
         found["throttled"] = max(throttled) / seconds
-    network = [one.network_kib for one in used if one.network_kib is not None]
-    if len(network) == len(used):
-        found["network-per-request"] = sum(network) / requests
-    disk = [one.disk_kib for one in used if one.disk_kib is not None]
-    if len(disk) == len(used):
-        found["disk-per-request"] = sum(disk) / requests
+    together = {
+        "memory-growth": (_of_all([one.growth_mib_s for one in used]), 1000 * seconds / requests),
+        "network-per-request": (_of_all([one.network_kib for one in used]), 1 / requests),
+        "disk-per-request": (_of_all([one.disk_kib for one in used]), 1 / requests),
+    }
+    found |= {metric: whole * each for metric, (whole, each) in together.items() if whole is not None}
     for kind in {kind for one in used for kind in one.stalled_s}:
         found[f"{kind}-pressure"] = max(one.stalled_s.get(kind, 0.0) for one in used) / seconds
     return found
+
+
+def _of_all(values: Collection[float | None]) -> float | None:
+    """Their sum; None where one is not counted, for a sum without it would be wrong."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def ran_out(used: Mapping[str, Used], seconds: float, cores: int, generator: float) -> str:
