@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from entrypoint.service.control_groups import control_groups
-from entrypoint.service.resources import Gauge
+from entrypoint.service.resources import Gauge, beside
 
 COUNTED = "cpu.jsonl"
 # A turn lasts a second or more. Two services read so often take less than 1 % of a core (docs/cost-and-capacity.md).
@@ -93,14 +94,8 @@ def counted(gauges: Sequence[Gauge], path: Path) -> Iterator[None]:
     if not reads or len(reads) < len(gauges):  # sums without one of them would be wrong
         yield
         return
-    over = threading.Event()
-    thread = threading.Thread(target=_count, args=(reads, path, over), daemon=True)
-    thread.start()
-    try:
+    with beside(partial(_count, reads, path), 1.0):
         yield
-    finally:
-        over.set()
-        thread.join(timeout=1.0)
 
 
 def _count(reads: Sequence[tuple[str, Callable[[], float]]], path: Path, over: threading.Event) -> None:

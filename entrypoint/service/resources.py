@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -63,14 +64,26 @@ def of_process(pid: int) -> Callable[[], Counters]:
 @contextmanager
 def sampled(gauges: list[Gauge], path: Path) -> Iterator[None]:
     """Look at every gauge once a second while the block runs; readings go to a file, a line each."""
+    with beside(partial(_sample, gauges, path), 2 * _EVERY_S):
+        yield
+
+
+@contextmanager
+def beside(work: Callable[[threading.Event], None], patience_s: float) -> Iterator[None]:
+    """Do some work in a thread while the block runs.
+
+    Args:
+        work: told by the event when it is over.
+        patience_s: how long its end is waited for.
+    """
     over = threading.Event()
-    thread = threading.Thread(target=_sample, args=(gauges, path, over), daemon=True)
+    thread = threading.Thread(target=work, args=(over,), daemon=True)
     thread.start()
     try:
         yield
     finally:
         over.set()
-        thread.join(timeout=2 * _EVERY_S)
+        thread.join(timeout=patience_s)
 
 
 def _sample(gauges: list[Gauge], path: Path, over: threading.Event) -> None:
