@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Status
-from entrypoint.judgement.search import Bracket, Held, bracket
+from entrypoint.judgement.search import Bracket, Held, bracket, held_nothing
 from entrypoint.judgement.wording import sentence
 from entrypoint.measurement.metrics import METRICS, SERVICE
 from entrypoint.measurement.model import AT_STAGE, Capacity, EndpointMeasurement, Measurement, Stage
@@ -70,7 +70,7 @@ def with_capacity(
     Where none held, they are those of the lowest one.
 
     Args:
-        measurement: of all levels, each endpoint at each level by itself; as it is where a run ended before its second level.
+        measurement: of all levels, each endpoint at each level by itself; it stays as it is where nothing was measured.
         thresholds: see `became`.
         rate: see `became`.
         wanted_rate: requests per second for which services are to be counted.
@@ -90,6 +90,7 @@ def with_capacity(
         failed=found.failed,
         settled=found.settled,
         by_generator=found.by_generator,
+        none=held_nothing(found, whole=whole),
         rate=shown.rate if found.passed else 0.0,
         knee=knee(stages),
         wanted_rate=wanted_rate,

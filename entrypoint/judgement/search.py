@@ -72,6 +72,11 @@ def bracket(held: Sequence[tuple[float, Held]], *, whole: bool) -> Bracket:
     return Bracket(passed, failed, by_generator, settled)
 
 
+def held_nothing(found: Bracket, *, whole: bool) -> bool:
+    """Whether not even the lowest level there is held: one user, or a request in ten seconds."""
+    return not found.passed and found.failed is not None and _is_lowest(found.failed, whole=whole)
+
+
 def next_level(first: float, held: Sequence[tuple[float, Held]], *, whole: bool) -> float | None:
     """The level to hold next, None when the search is over; see `bracket`.
 
@@ -139,9 +144,13 @@ def _ceiling(held: Sequence[tuple[float, Held]], passed: float) -> float | None:
 
 def _below(upper: float, held: Sequence[tuple[float, Held]], *, whole: bool) -> float | None:
     """A level below one that did not hold, or could not be driven; where none is left, one that failed once is asked again."""
-    if upper > (1 if whole else _LEAST_RATE):
-        return float(upper // 2) if whole else upper / 2
-    return upper if _asked(held, upper) == 1 else None
+    if _is_lowest(upper, whole=whole):
+        return upper if _asked(held, upper) == 1 else None
+    return float(upper // 2) if whole else upper / 2
+
+
+def _is_lowest(level: float, *, whole: bool) -> bool:
+    return level <= (1 if whole else _LEAST_RATE)
 
 
 def _middle(passed: float, failed: float, *, whole: bool) -> float | None:

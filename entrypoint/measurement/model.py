@@ -120,6 +120,7 @@ class Capacity(Value):
         failed: the lowest level that did not; None if none was found.
         settled: whether the two are close and both were held more than once. Else the capacity is `passed` at least.
         by_generator: whether it was the generator that could not go on.
+        none: whether not even the lowest load there is held: one user, or a request in ten seconds.
         rate: requests per second that did not fail, at the highest level that held.
         knee: the level at which rate by p50 is highest; None of fewer than three levels.
         wanted_rate: requests per second for which the report says how many such services are needed.
@@ -132,18 +133,13 @@ class Capacity(Value):
     failed: float | None
     settled: bool
     by_generator: bool = False
+    none: bool = False
     rate: float = 0.0
     knee: float | None = None
     wanted_rate: float | None = None
     ran_out: str = ""
     begin_s: float
     end_s: float
-
-    @property
-    def none(self) -> bool:
-        """Whether not even the lowest load there is held: one user, or a request in ten seconds."""
-        lowest = 1.0 if self.metric == "capacity-users" else 0.1
-        return not self.passed and self.failed is not None and self.failed <= lowest
 
 
 class Attached(Value):

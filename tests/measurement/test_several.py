@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from entrypoint.measurement.generations import whole
-from entrypoint.measurement.measure import endpoints_of, measure_recording, timeline_of_turns
+from entrypoint.measurement.measure import measure_recording, measure_so_far, timeline_of_turns
 from entrypoint.measurement.model import FailureKind, Law, Paired
 from entrypoint.measurement.pairs import Pairs, Trouble, joined, read_pairs, troubles
 from entrypoint.measurement.validity import cores_of_generator, inside, until_end
@@ -86,7 +86,7 @@ def test_of_no_measured_time_nothing_is_known_of_the_generator():
 def test_a_level_of_a_load_that_still_goes_on_is_measured_by_itself(tmp_path):
     write(tmp_path, [*level(0, 10.0), *level(1, 30.0), (1, 0, 1, 12.5, 7.0), (0, 0, contract.WARM_UP, 12.5, 900.0)])
 
-    found = endpoints_of(tmp_path, STEPS[1], LEVELS[1:2])
+    found = measure_so_far(tmp_path, STEPS[1], LEVELS[1:2]).endpoints
 
     assert {name: (one.requests, one.quantiles["1"]) for name, one in found.items()} == {
         "GET /a": (20, 30.0), "POST /b": (1, 7.0),
