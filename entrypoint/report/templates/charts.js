@@ -115,6 +115,21 @@
     ...more.axis,
   });
 
+  // Response times, from the fastest to the slowest, as far apart as their ratios are.
+  const scaleOf = (all) => ({ low: Math.min(...all) / 1.15, high: Math.max(...all) * 1.25 });
+  const timesAxis = (c, { low, high }) => {
+    const ticks = logTicks(low, high);
+    return {
+      type: "log",
+      min: low,
+      max: high,
+      ...axis(c, {
+        label: { customValues: ticks, formatter: (value) => `${figure(value)} ms` },
+        axis: { axisTick: { show: false, customValues: ticks } },
+      }),
+    };
+  };
+
   const crosses = (rows, height, c) => ({
     name: "Not met",
     type: "scatter",
@@ -133,9 +148,7 @@
     const points = (name) => rows.map((row) => [row.at, fit(row.value[name] ?? null)]);
     const all = finite(rows.flatMap((row) => ["Baseline", "Now", "Allowed"].map((name) => row.value[name] ?? null)));
     if (!all.length) return null;
-    const low = Math.min(...all) / 1.15;
-    const high = Math.max(...all) * 1.25;
-    const ticks = logTicks(low, high);
+    const scale = scaleOf(all);
     const places = rows.filter((row) => /^(p50|p90|p99|p99\.9|p99\.99|slowest)$/.test(row.name));
     const last = rows.at(-1).at;
     const labelled = places.filter((row) => row.name === "slowest" || last - row.at > 0.45);
@@ -158,7 +171,7 @@
     if (some("Allowed")) {
       series.push({ name: "Allowed", type: "scatter", symbol: "rect", symbolSize: [22, 3], color: c.bad, data: points("Allowed"), z: 4 });
     }
-    if (lost.length) series.push(crosses(lost, high, c));
+    if (lost.length) series.push(crosses(lost, scale.high, c));
     return {
       ...frame(c),
       grid: { left: 58, right: 26, top: 34, bottom: 26 },
@@ -174,15 +187,7 @@
           axis: { axisTick: { show: false, customValues: labelled.map((row) => row.at) } },
         }),
       },
-      yAxis: {
-        type: "log",
-        min: low,
-        max: high,
-        ...axis(c, {
-          label: { customValues: ticks, formatter: (value) => `${figure(value)} ms` },
-          axis: { axisTick: { show: false, customValues: ticks } },
-        }),
-      },
+      yAxis: timesAxis(c, scale),
       tooltip: {
         ...frame(c).tooltip,
         formatter: (found) => {
@@ -301,9 +306,7 @@
     const sorted = known.slice().sort((a, b) => a.value.Successes - b.value.Successes);
     const all = finite(sorted.flatMap((row) => [row.value.p50, row.value.p95]));
     if (sorted.length < 2 || !all.length) return null;
-    const low = Math.min(...all) / 1.15;
-    const high = Math.max(...all) * 1.25;
-    const ticks = logTicks(low, high);
+    const scale = scaleOf(all);
     const line = (name, colour) => ({
       name,
       type: "line",
@@ -325,15 +328,7 @@
         splitLine: { show: false },
         axisLine: { show: true, onZero: false, lineStyle: { color: c.line } },
       },
-      yAxis: {
-        type: "log",
-        min: low,
-        max: high,
-        ...axis(c, {
-          label: { customValues: ticks, formatter: (value) => `${figure(value)} ms` },
-          axis: { axisTick: { show: false, customValues: ticks } },
-        }),
-      },
+      yAxis: timesAxis(c, scale),
       tooltip: {
         ...shown.tooltip,
         formatter: (found) => {
