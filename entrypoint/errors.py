@@ -6,6 +6,9 @@ Anything else that is raised is a bug of ours: `cli.main` shows its traceback an
 from collections.abc import Callable
 from enum import IntEnum
 
+# The cause of every file of a run that cannot be read.
+DAMAGED = "A file of the run is damaged: the disk was full, or code of the locustfile wrote to it."
+
 
 class ExitCode(IntEnum):
     """Exit codes of every command, as design.md section 5 gives them."""

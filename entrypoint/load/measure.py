@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter
 
 from entrypoint.concealment import SHORTEST, concealing
-from entrypoint.errors import LoadError, SettingsError
+from entrypoint.errors import DAMAGED, LoadError, SettingsError
 from entrypoint.load import locust
 from entrypoint.load.plan import block_s, longest_s
 from entrypoint.load.requests import FILE_NAME
@@ -23,7 +23,6 @@ _EXIT_S = 15.0
 _CLOSING_BYTES = 2**18
 # Seconds since 1970 that a machine's clock does not reach, nor any run.
 _FAR_S = 1e11
-_DAMAGED = "A file of the run is damaged: the disk was full, or code of the locustfile wrote to it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +115,10 @@ def read_closing(path: Path) -> contract.Closing:
         closing = TypeAdapter(contract.Closing).validate_python(asdict(contract.read_closing(path)))
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         what = f"`{path.name}` cannot be read ({type(error).__name__})."
-        raise LoadError(what, cause=_DAMAGED) from error
+        raise LoadError(what, cause=DAMAGED) from error
     times = [closing.origin_unix_s, *(at for span in closing.spans for at in (span.start_s, span.end_s))]
     if not all(abs(at) < _FAR_S for at in times):
-        raise LoadError(f"`{path.name}` names times that cannot be.", cause=_DAMAGED)
+        raise LoadError(f"`{path.name}` names times that cannot be.", cause=DAMAGED)
     return closing
 
 

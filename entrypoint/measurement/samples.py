@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from entrypoint.errors import LoadError
+from entrypoint.errors import DAMAGED, LoadError
 from locustfiles.ml_loadtest import contract
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ IS_FAILURE: NDArray[np.bool_] = np.array([outcome.is_failure for outcome in cont
 _HEALTH = tuple(contract.Health.__dataclass_fields__)
 # No run is longer. A time beyond it, or none at all, was not written by the instrument.
 _LONGEST_S = 30 * 86_400.0
-_DAMAGED = "A file of the run is damaged: the disk was full, or code of the locustfile wrote to it."
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def read_recording(folder: Path) -> tuple[NDArray[np.void], list[str], dict[str,
             path.with_name(path.name.replace("samples", "endpoints")).with_suffix(".jsonl"), names
         )
         if len(rows) and int(rows["endpoint"].max()) >= len(numbers):
-            raise LoadError(f"`{path.name}` has samples of an endpoint without a name.", cause=_DAMAGED)
+            raise LoadError(f"`{path.name}` has samples of an endpoint without a name.", cause=DAMAGED)
         rows["endpoint"] = np.array(numbers, dtype="u4")[rows["endpoint"]] if len(rows) else rows["endpoint"]
     return whole, list(names), _read_extras(folder)
 
@@ -161,7 +160,7 @@ def _refuse_impossible(rows: NDArray[np.void], name: str) -> None:
     seconds = {"due_s": _LONGEST_S, "start_s": _LONGEST_S, "response_ms": 1000 * _LONGEST_S}
     within = all(-most <= rows[field].min() and rows[field].max() <= most for field, most in seconds.items())
     if not within or rows["outcome"].max() >= len(IS_FAILURE):
-        raise LoadError(f"`{name}` has samples that cannot be.", cause=_DAMAGED)
+        raise LoadError(f"`{name}` has samples that cannot be.", cause=DAMAGED)
 
 
 @contextmanager
@@ -171,7 +170,7 @@ def _told(path: Path, line: int = 0) -> "Iterator[None]":
         yield
     except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError) as error:
         where = f"Line {line} of `{path.name}`" if line else f"`{path.name}`"
-        raise LoadError(f"{where} cannot be read: {type(error).__name__}: {error}.", cause=_DAMAGED) from error
+        raise LoadError(f"{where} cannot be read: {type(error).__name__}: {error}.", cause=DAMAGED) from error
 
 
 def writable(text: str) -> str:
@@ -210,7 +209,7 @@ def _read_extras(folder: Path) -> dict[str, NDArray[np.float64]]:
     for path, begin, end in zip(paths, [0, *ends], ends, strict=False):
         for index, numbers in _extras(path.with_name(path.name.replace("samples", "extras")).with_suffix(".jsonl")):
             if not 0 <= index < end - begin:
-                raise LoadError(f"`{path.name}` has no sample {index}, but numbers of one.", cause=_DAMAGED)
+                raise LoadError(f"`{path.name}` has no sample {index}, but numbers of one.", cause=DAMAGED)
             for name, number in numbers.items():
                 if name not in columns:
                     columns[name] = np.full(ends[-1], np.nan)

@@ -198,26 +198,26 @@ services:
 NGINX = "server { listen 8000; location / { proxy_pass http://model:8000; proxy_connect_timeout 200ms; } }"
 
 
-@LOAD_ON.case(
-    "It dies in the measured window and is restarted",
+def _told(text: str, path: str) -> Play:
+    """A container that is told something in the measured window."""
+
+    def play(scene: Scene) -> Ended:
+        _in_container(scene, text)
+        run = scene.begin("measuring", "--duration", "3s")
+        _tell(run, path)
+        return run.ended()
+
+    return play
+
+
+LOAD_ON.add(
+    "It dies in the measured window and is restarted", _told(RESTARTS, "/die"),
     sees="service `api` ended and was restarted once", needs=("docker",),
 )  # fmt: skip
-def _restarted(scene: Scene) -> Ended:
-    _in_container(scene, RESTARTS)
-    run = scene.begin("measuring", "--duration", "3s")
-    _tell(run, "/die")
-    return run.ended()
-
-
-@LOAD_ON.case(
-    "The kernel kills it because memory runs out",
+LOAD_ON.add(
+    "The kernel kills it because memory runs out", _told(EATS, "/eat"),
     sees="service `api` ran out of memory, and the kernel killed it or a process of it", needs=("docker",),
 )  # fmt: skip
-def _oom(scene: Scene) -> Ended:
-    _in_container(scene, EATS)
-    run = scene.begin("measuring", "--duration", "3s")
-    _tell(run, "/eat")
-    return run.ended()
 
 
 @LOAD_ON.case(
