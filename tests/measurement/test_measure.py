@@ -485,3 +485,14 @@ def test_side_by_side_cpu_time_is_that_of_turns_or_none(tmp_path):
         whole(found, dataclasses.replace(blind, service={"cpu-per-request": (ratio, ratio)})).service["cpu-per-request"]
         == 10.0
     )
+
+
+@pytest.mark.parametrize(
+    "sample", [(0, 99, 0, 1.5, 10.0), (0, 0, 0, 1e12, 10.0), (0, 0, 0, 1.5, -1e12), (0, 0, 0, 1.5, float("nan"))]
+)
+def test_samples_that_cannot_be_are_refused(tmp_path, sample):
+    """An outcome that there is not, times beyond any run, and none at all."""
+    write(tmp_path, [(0, 0, 0, 1.5, 10.0), sample])
+
+    with pytest.raises(LoadError, match=r"`samples-0.bin` has samples that cannot be"):
+        read_rows(tmp_path)
