@@ -1,4 +1,4 @@
-"""A static HTTP server that costs a small part of what its client does: python fast_server.py PORT_FILE.
+"""A static HTTP server that costs a small part of what its client does: python fast_server.py PORT_FILE [HOST PORT].
 
 One process, one thread, epoll, one prepared answer. `GET /count` tells how many other requests were answered.
 """
@@ -16,8 +16,8 @@ _END = b"\r\n\r\n"
 class FastServer:
     """Answers whatever is asked; requests without a body only."""
 
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._listener = socket.create_server((host, port), backlog=1024)
         self._listener.setblocking(False)
         self._poll = select.epoll()
         self._poll.register(self._listener, select.EPOLLIN)
@@ -66,6 +66,6 @@ class FastServer:
 
 
 if __name__ == "__main__":
-    server = FastServer()
+    server = FastServer(sys.argv[2], int(sys.argv[3])) if len(sys.argv) > 2 else FastServer()
     Path(sys.argv[1]).write_text(str(server.port))
     server.serve()

@@ -24,7 +24,7 @@ class Spent:
         cpu_s: processor time.
         peak_mib: the most memory at any look.
         final_mib: memory at the last look.
-        growth_mib_s: by how much its memory grew in a second, see `_slope`; None of fewer than three looks.
+        growth_mib_s: by how much its memory grew in a second, see `slope`; None of fewer than three looks.
         throttled_s: how long its own limit kept it from running; None where that is not counted.
         network_kib: received and sent; None where that is not counted.
         disk_kib: read from and written to block devices; None where that is not counted.
@@ -55,7 +55,7 @@ def spent(path: Path, begin: float, end: float) -> dict[str, Spent]:
             cpu_s=_grown([(look.at, look.cpu_s) for look in looks], begin, end) or 0.0,
             peak_mib=max(look.memory for look in inside) / MIB,
             final_mib=inside[-1].memory / MIB,
-            growth_mib_s=_slope([(look.at - begin, look.memory / MIB) for look in inside]),
+            growth_mib_s=slope([(look.at - begin, look.memory / MIB) for look in inside]),
             throttled_s=_grown([(look.at, look.throttled_s) for look in looks], begin, end),
             network_kib=_kib(_grown([(look.at, look.network) for look in looks], begin, end)),
             disk_kib=_kib(_grown([(look.at, look.disk) for look in looks], begin, end)),
@@ -122,7 +122,7 @@ def _grown(counted: Sequence[tuple[float, float | None]], begin: float, end: flo
     return whole
 
 
-def _slope(points: Sequence[tuple[float, float]]) -> float | None:
+def slope(points: Sequence[tuple[float, float]]) -> float | None:
     """The median of the slopes between all pairs of looks (Sen, Journal of the American Statistical Association 63, 1968).
 
     A healthcheck starts a process in the container's own group, which a few looks meet: it tilts a line of least squares by more
