@@ -22,10 +22,10 @@ def main(folder: Path) -> None:
     )  # fmt: skip
     write_result(folder / "out", result)
     requests = sum(endpoint.requests for endpoint in measurement.endpoints.values())
-    print(json.dumps({"imported": imported, "requests": requests, "peak_kb": _peak_kb()}))
+    print(json.dumps({"imported": imported, "requests": requests, "peak_kb": peak_kb()}))
 
 
-def _peak_kb() -> int:
+def peak_kb() -> int:
     """This process's own high-water mark: `getrusage` would inherit the parent's."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found
