@@ -99,7 +99,7 @@ class Paired:
         side = self._pairs.endpoints.get(endpoint, (None, None))[BASE]
         if side is None or not len(side.rows):
             return {}
-        found = {f"{p:g}": float(side.samples.sorted_ms[_rank(len(side.rows), p)]) for p in _LADDER}
+        found = {f"{p:g}": side.samples.times.quantile(p) for p in _LADDER}
         return {p: value for p, value in found.items() if math.isfinite(value)}
 
     def history(self, _endpoint: str, _metric: Metric, /) -> tuple[float, ...]:
@@ -110,10 +110,6 @@ class Paired:
 def _draw(count: int, seed: int) -> NDArray[np.intp]:
     """How often each resample has each of so many pairs, shape (B, count)."""
     return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
-
-
-def _rank(count: int, p: float) -> int:
-    return max(1, math.ceil(round(p * count, 9))) - 1
 
 
 def _standard_error(drawn: NDArray[np.float64], estimate: float) -> float:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Protocol
 
 import numpy as np
@@ -60,8 +60,12 @@ class OfEndpoint:
 
     def count(self, _metric: Metric, /) -> int:
         """Pairs in which the base was asked, and the candidate if it ever was."""
-        asked = [set(side.pair.tolist()) for side in self._sides or () if len(side.rows)]
-        return len(set.intersection(*asked)) if asked else 0
+        return self._count
+
+    @cached_property
+    def _count(self) -> int:
+        asked = [np.unique(side.pair) for side in self._sides or () if len(side.rows)]
+        return len(reduce(np.intersect1d, asked)) if asked else 0
 
     def value(self, metric: Metric) -> float | None:
         """See `Resampled`."""
@@ -108,12 +112,12 @@ class OfEndpoint:
         """For each figure half the difference between the pairs that the candidate began and those that the base began."""
         first = self._pairs.candidate_first.astype(np.intp)
         begun = [(candidate.drawn(times), base.drawn(times)) for times in (first, 1 - first)]
-        if not all(len(samples.rows) for sides in begun for samples in sides):
+        if not all(len(times) for sides in begun for times in sides):
             return {}
         found = {}
         for metric in metrics:
             by_candidate, by_base = (
-                difference(log_of(metric.figure(ours)), log_of(metric.figure(theirs))) for ours, theirs in begun
+                difference(log_of(metric.of_times(ours)), log_of(metric.of_times(theirs))) for ours, theirs in begun
             )
             if math.isfinite(by_candidate - by_base):
                 found[metric.key] = (by_candidate - by_base) / 2
@@ -182,9 +186,9 @@ def _differences(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDAr
 def _drawn(side: Side, metrics: list[Metric], draws: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
     """Logarithm of each figure in each resample, shape (B,); NaN in one without any request."""
     logs = {metric.key: np.full(len(draws), math.nan) for metric in metrics}
-    for number, times in enumerate(draws):
-        samples = side.drawn(times)
-        if len(samples.rows):
+    for number, often in enumerate(draws):
+        times = side.drawn(often)
+        if len(times):
             for metric in metrics:
-                logs[metric.key][number] = log_of(metric.figure(samples))
+                logs[metric.key][number] = log_of(metric.of_times(times))
     return logs

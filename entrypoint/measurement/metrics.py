@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +29,28 @@ class Direction(IntEnum):
     HIGHER_IS_BETTER = -1
 
 
+class Times(Protocol):
+    """Response times of one endpoint's requests, at least one; a failure is infinitely slow."""
+
+    def quantile(self, p: float) -> float:
+        """In ms, by nearest rank, p in (0, 1]."""
+        ...
+
+    def ok_quantile(self, p: float) -> float:
+        """The same of the requests that did not fail; NaN without any."""
+        ...
+
+    @property
+    def mean_ok_ms(self) -> float:
+        """Mean of the requests that did not fail; NaN without any."""
+        ...
+
+    @property
+    def ok_rate(self) -> float:
+        """Requests per second that did not fail."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """One figure of an endpoint's measurement, or of the service's own.
@@ -38,8 +60,8 @@ class Metric:
         label: its name for people.
         unit: `ms`, `1/s`, `users`, `MiB`, `KiB` or `%` (a ratio, shown in percent).
         direction: which way is worse.
-        compute: the figure from the endpoint's samples, infinite where failures reach it; None for a share, which its counts
-            make, and for a figure of the service.
+        compute: the figure from the endpoint's response times, infinite where failures reach it; None for a share, which its
+            counts make, and for a figure of the service.
         minimum: requests needed before it is printed; below, it is None.
         gate: whether it is judged unless a threshold says otherwise.
         max_change: relative change in the worse direction that is allowed by default against a committed baseline.
@@ -59,7 +81,7 @@ class Metric:
     label: str
     unit: str
     direction: Direction
-    compute: "Callable[[EndpointSamples], float] | None" = None
+    compute: Callable[[Times], float] | None = None
     minimum: int = 1
     gate: bool = False
     max_change: float | None = None
@@ -88,8 +110,12 @@ class Metric:
         """The figure of an endpoint from its samples."""
         if self.share is not None:
             return self.ratio(*self.share(samples))
-        assert self.compute is not None, f"{self.key} is not of an endpoint"
-        return self.compute(samples)
+        return self.of_times(samples.times)
+
+    def of_times(self, times: Times) -> float:
+        """The figure of an endpoint from its response times alone; of no share."""
+        assert self.compute is not None, f"{self.key} is not made of response times"
+        return self.compute(times)
 
     def ratio(self, worse: int, count: int) -> float:
         """The figure of a ratio from its counts, 0 to 1; NaN of nothing."""
@@ -97,17 +123,22 @@ class Metric:
         return share if self.direction is Direction.LOWER_IS_BETTER else 1.0 - share
 
 
+def rank_of(p: float, count: int) -> int:
+    """Which of so many in ascending order is the p-quantile, the first being 1; p in (0, 1]."""
+    return max(1, math.ceil(round(p * count, 9)))
+
+
 def nearest_rank(sorted_ms: "NDArray[np.float64]", p: float) -> float:
     """The p-quantile of a sorted, non-empty sample by nearest rank, p in (0, 1]."""
-    return float(sorted_ms[max(1, math.ceil(round(p * len(sorted_ms), 9))) - 1])
+    return float(sorted_ms[rank_of(p, len(sorted_ms)) - 1])
 
 
-def _percentile(p: float) -> "Callable[[EndpointSamples], float]":
-    return lambda samples: nearest_rank(samples.sorted_ms, p)
+def _percentile(p: float) -> Callable[[Times], float]:
+    return lambda times: times.quantile(p)
 
 
-def _successful_percentile(p: float) -> "Callable[[EndpointSamples], float]":
-    return lambda samples: nearest_rank(samples.sorted_ok_ms, p) if len(samples.sorted_ok_ms) else math.nan
+def _successful_percentile(p: float) -> Callable[[Times], float]:
+    return lambda times: times.ok_quantile(p)
 
 
 _OUT_OF_REACH = "what the service uses could not be read on this machine"
@@ -172,7 +203,7 @@ _ALL = (
         label="mean of successes",
         unit="ms",
         direction=Direction.LOWER_IS_BETTER,
-        compute=lambda s: s.mean_ok_ms,
+        compute=lambda times: times.mean_ok_ms,
         prior_sd=0.15,
     ),
     Metric(
@@ -198,7 +229,7 @@ _ALL = (
         label="successes per second",
         unit="1/s",
         direction=Direction.HIGHER_IS_BETTER,
-        compute=lambda s: s.ok_rate,
+        compute=lambda times: times.ok_rate,
         prior_sd=0.10,
     ),
     Metric(

@@ -1,5 +1,6 @@
 """The samples of two targets that took turns, pair by pair: what a side by side comparison is made of."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from entrypoint.measurement.samples import IS_FAILURE, EndpointSamples, read_rows, with_labels
+from entrypoint.measurement.metrics import rank_of
+from entrypoint.measurement.samples import IS_FAILURE, EndpointSamples, grouped, read_rows, with_labels
 from locustfiles.ml_loadtest import contract
 
 CANDIDATE, BASE = 0, 1
@@ -19,7 +21,7 @@ class Side:
     """One endpoint's samples on one target.
 
     Args:
-        rows: structured array of shape (n,), of `samples.DTYPE`.
+        rows: structured array of shape (n,), of `samples.DTYPE`, in the order of response times, failures last.
         pair: the number of the pair that each sample belongs to, shape (n,).
         window_s: length of each pair's measured time on this target in seconds, shape (pairs,).
     """
@@ -38,10 +40,64 @@ class Side:
         """How many requests failed."""
         return int(self.samples.failed.sum())
 
-    def drawn(self, times: NDArray[np.intp]) -> EndpointSamples:
-        """The samples if each pair had been measured so many times; shape (pairs,)."""
-        rows = np.repeat(self.rows, times[self.pair])
-        return EndpointSamples(rows, float((times * self.window_s).sum()))
+    def drawn(self, often: NDArray[np.intp]) -> "DrawnTimes":
+        """The response times if each pair had been measured so often; shape (pairs,)."""
+        return DrawnTimes(self, often)
+
+    @cached_property
+    def ok_ms(self) -> NDArray[np.float64]:
+        """In each pair the sum of the response times of requests that did not fail, shape (pairs,)."""
+        right = self.samples.times.sorted_ok_ms
+        summed: NDArray[np.float64] = np.bincount(self.pair[: len(right)], right, len(self.window_s)).astype(np.float64)
+        return summed
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnTimes:
+    """A side's response times if each pair had been measured so often, none of them copied; see `metrics.Times`.
+
+    Args:
+        side: to draw from.
+        often: shape (pairs,).
+    """
+
+    side: Side
+    often: NDArray[np.intp]
+
+    @cached_property
+    def _until(self) -> NDArray[np.intp]:
+        """How many were drawn up to and with each sample, shape (n,)."""
+        return np.cumsum(self.often[self.side.pair])
+
+    def __len__(self) -> int:
+        return int(self._until[-1]) if len(self.side.rows) else 0
+
+    @cached_property
+    def _ok(self) -> int:
+        """How many of those that did not fail were drawn."""
+        last = len(self.side.samples.times.sorted_ok_ms)
+        return int(self._until[last - 1]) if last else 0
+
+    def _at(self, rank: int) -> float:
+        return float(self.side.samples.times.sorted_ms[np.searchsorted(self._until, rank)])
+
+    def quantile(self, p: float) -> float:
+        """See `Times`."""
+        return self._at(rank_of(p, len(self)))
+
+    def ok_quantile(self, p: float) -> float:
+        """See `Times`."""
+        return self._at(rank_of(p, self._ok)) if self._ok else math.nan
+
+    @property
+    def mean_ok_ms(self) -> float:
+        """See `Times`."""
+        return float((self.often * self.side.ok_ms).sum()) / self._ok if self._ok else math.nan
+
+    @property
+    def ok_rate(self) -> float:
+        """See `Times`."""
+        return self._ok / float((self.often * self.side.window_s).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +218,9 @@ def read_pairs(
         for target in (CANDIDATE, BASE)
     ]
     first = [spans[segment, CANDIDATE].start_s < spans[segment, BASE].start_s for segment in whole]
-    present = np.unique(rows["endpoint"]).tolist()
+    ours, theirs = (_sides(rows[rows["target"] == target], number, windows[target]) for target in (CANDIDATE, BASE))
     return Pairs(
-        endpoints={
-            names[endpoint]: (
-                _side(rows, endpoint, CANDIDATE, number, windows[CANDIDATE]),
-                _side(rows, endpoint, BASE, number, windows[BASE]),
-            )
-            for endpoint in sorted(present, key=lambda endpoint: names[endpoint])
-        },
+        endpoints={names[endpoint]: (ours(endpoint), theirs(endpoint)) for endpoint in _by_name(rows, names)},
         candidate_first=np.array(first, dtype=bool),
         service={"cpu-per-request": cost},
     )
@@ -214,13 +264,20 @@ def _cpu_per_request(
     return Ratio(amounts[CANDIDATE], counts[CANDIDATE]), Ratio(amounts[BASE], counts[BASE])
 
 
-def _side(
-    rows: NDArray[np.void], endpoint: int, target: int, number: NDArray[np.intp], window_s: NDArray[np.float64]
-) -> Side:
-    """In the order of response times, so that every sample drawn from it is sorted too."""
-    found = rows[(rows["endpoint"] == endpoint) & (rows["target"] == target)]
-    found = found[np.argsort(np.where(IS_FAILURE[found["outcome"]], np.inf, found["response_ms"]), kind="stable")]
-    return Side(found, number[found["segment"]], window_s)
+def _by_name(rows: NDArray[np.void], names: list[str]) -> list[int]:
+    return sorted(np.unique(rows["endpoint"]).tolist(), key=lambda endpoint: names[endpoint])
+
+
+def _sides(rows: NDArray[np.void], number: NDArray[np.intp], window_s: NDArray[np.float64]) -> Callable[[int], Side]:
+    """The side of each endpoint on one target, in the order of response times, so that what is drawn from it is sorted too."""
+    groups, nowhere = grouped(rows["endpoint"]), np.zeros(0, np.intp)
+
+    def side(endpoint: int) -> Side:
+        found = rows[groups.get(endpoint, nowhere)]
+        found = found[np.argsort(np.where(IS_FAILURE[found["outcome"]], np.inf, found["response_ms"]), kind="stable")]
+        return Side(found, number[found["segment"]], window_s)
+
+    return side
 
 
 def joined(generations: Sequence[Pairs]) -> Pairs:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from entrypoint.measurement.metrics import nearest_rank
 from entrypoint.measurement.model import Check, Stage
 from entrypoint.measurement.samples import EndpointSamples
 from entrypoint.measurement.validity import check_arrivals, check_generator, inside
@@ -156,9 +155,9 @@ def _stage(rows: NDArray[np.void], block: Block) -> Stage:
         end_s=block.spans[-1].end_s,
         requests=len(rows),
         failures=int(samples.failed.sum()),
-        rate=samples.ok_rate,
-        p50_ms=nearest_rank(samples.sorted_ms, 0.50) if len(rows) else None,
-        p95_ms=nearest_rank(samples.sorted_ms, 0.95) if len(rows) else None,
+        rate=samples.times.ok_rate,
+        p50_ms=samples.times.quantile(0.50) if len(rows) else None,
+        p95_ms=samples.times.quantile(0.95) if len(rows) else None,
         overloaded=block.spans[-1].overloaded,
         ok=block.ok,
         text=" ".join(check.text for check in block.checks if not check.ok),
@@ -190,7 +189,7 @@ def recovery_s(stages: Sequence[Stage], number: int, rows: NDArray[np.void]) -> 
     slow = [
         second
         for second in np.unique(seconds).tolist()
-        if nearest_rank(EndpointSamples(rows[seconds == second], 1.0).sorted_ms, 0.50) > before.p95_ms
+        if EndpointSamples(rows[seconds == second], 1.0).times.quantile(0.50) > before.p95_ms
     ]
     if not slow:
         return 0.0

@@ -5,11 +5,14 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from entrypoint.measurement.generations import whole
 from entrypoint.measurement.measure import measure_recording, measure_so_far, timeline_of_turns
 from entrypoint.measurement.model import FailureKind, Law, Paired
-from entrypoint.measurement.pairs import Pairs, Trouble, joined, read_pairs, troubles
+from entrypoint.measurement.pairs import Pairs, Side, Trouble, joined, read_pairs, troubles
+from entrypoint.measurement.samples import DTYPE, MeasuredTimes
 from entrypoint.measurement.validity import cores_of_generator, inside, until_end
 from locustfiles.ml_loadtest import contract
 from locustfiles.ml_loadtest.contract import Outcome
@@ -182,6 +185,65 @@ def test_a_target_is_measured_by_its_own_samples(tmp_path):
     assert (ours.endpoints["GET /a"].metrics["p50"], theirs.endpoints["GET /a"].metrics["p50"]) == (10.0, 20.0)
     assert (ours.window_s, ours.attached, ours.law) == (10.0, {}, None)
     assert ours.paired == theirs.paired
+
+
+def asked_of(folder, target, tickets):
+    """What tickets asked a target, in the order in which it was recorded: (ticket, endpoint, digest) each."""
+    packed = [contract.SAMPLE.pack(target, 0, e, t, 0, 0, digest, 2.0, 2.0, 5.0, 0.0) for t, e, digest in tickets]
+    (folder / f"samples-{target}.bin").write_bytes(b"".join(packed))
+    (folder / f"endpoints-{target}.jsonl").write_text('[0, "GET", "/a"]\n[1, "GET", "/b"]\n')
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "found"),
+    [
+        ([(1, 0, 7), (2, 1, 8)], [(2, 1, 8), (1, 0, 7)], (2, 2)),  # whoever was answered first
+        ([(1, 0, 7), (2, 0, 8)], [(1, 0, 7)], (1, 1)),  # what one alone was asked
+        ([(1, 0, 7)], [(1, 1, 7)], (1, 0)),  # another endpoint
+        ([(1, 0, 7)], [(1, 0, 9)], (1, 0)),  # another body
+        ([(1, 0, 7), (1, 0, 7)], [(1, 0, 7)], (1, 0)),  # twice
+        ([(1, 0, 7), (1, 1, 8)], [(1, 1, 8), (1, 0, 7)], (1, 0)),  # in another order
+        ([(1, 0, 7), (2, 0, 6), (1, 1, 8)], [(1, 0, 7), (1, 1, 8), (2, 0, 5)], (2, 1)),  # one of two tickets alike
+        ([(1, 0, 7), (1, 1, 8)], [(1, 0, 9), (1, 1, 9)], (1, 0)),  # a ticket of two requests is one ticket
+        ([], [(1, 0, 7)], (0, 0)),
+        ([], [], (0, 0)),
+    ],
+)
+def test_tickets_that_both_had_ask_the_same_request_by_request(tmp_path, ours, theirs, found):
+    asked_of(tmp_path, 0, ours)
+    asked_of(tmp_path, 1, theirs)
+    plan, last = dataclasses.replace(PLAN, targets=TARGETS), closing([], spans=(SPAN,))
+
+    measurement = measure_recording(tmp_path, plan, last, plan_key="k", plan_text="t")
+
+    assert measurement.paired == Paired(tickets=found[0], same=found[1])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.floats(0.1, 100), st.booleans()), min_size=1, max_size=40),
+    st.lists(st.integers(0, 3), min_size=4, max_size=4),
+    st.floats(0.01, 1.0),
+)
+def test_what_is_drawn_is_as_if_each_pair_had_been_measured_so_often(samples, often, p):
+    samples = sorted(samples, key=lambda sample: math.inf if sample[2] else sample[1])
+    rows = np.zeros(len(samples), DTYPE)
+    rows["response_ms"] = [ms for _, ms, _ in samples]
+    rows["outcome"] = [Outcome.SERVER_ERROR if failed else Outcome.OK for *_, failed in samples]
+    pair, window_s = np.array([number for number, *_ in samples]), np.array([1.0, 2.0, 3.0, 4.0])
+    times = np.repeat([math.inf if failed else ms for _, ms, failed in samples], np.array(often)[pair])
+
+    drawn = Side(rows, pair, window_s).drawn(np.array(often))
+
+    assert len(drawn) == len(times)
+    if len(times):
+        copied = MeasuredTimes(times, float(np.dot(often, window_s)))
+        assert (drawn.quantile(p), drawn.ok_rate) == (copied.quantile(p), copied.ok_rate)
+        assert drawn.ok_quantile(p) == pytest.approx(copied.ok_quantile(p), rel=0, abs=0, nan_ok=True)
+        assert drawn.mean_ok_ms == pytest.approx(copied.mean_ok_ms, rel=1e-12, nan_ok=True)
+
+
+def test_nothing_is_drawn_of_an_endpoint_that_was_not_asked():
+    assert len(Side(np.zeros(0, DTYPE), np.zeros(0, np.intp), np.ones(2)).drawn(np.array([1, 1]))) == 0
 
 
 def test_what_went_wrong_outside_of_shares_is_counted_for_each_target(tmp_path):
