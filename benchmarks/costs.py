@@ -79,11 +79,18 @@ def of_example(name: str, folder: Path, occasions: int) -> dict[str, Condition]:
         f"{fewer} of a core": Wrong(environment={"CPUS": fewer}),
         "1 KiB left behind by each request, in a longer run": Wrong(environment={"LEAK": "1024"}, longer=True),
     }
-    return {key: partial(_plot, plot=plot, wrong=wrong) for key, wrong in planted.items()}
+    beside = ("nothing", "+5 % of work", "+20 % of work")
+    return {key: partial(_plot, plot=plot, wrong=wrong) for key, wrong in planted.items()} | {
+        f"{key}, beside the base": partial(_beside, plot=plot, wrong=planted[key]) for key in beside
+    }
 
 
 def _plot(folder: Path, plot: Plot, wrong: Wrong) -> Ran:
     return plot.run(folder.name, wrong)
+
+
+def _beside(folder: Path, plot: Plot, wrong: Wrong) -> Ran:
+    return plot.beside(folder.name, wrong)
 
 
 def cell(found: list[Ran], metric: str, scale: float = 1.0) -> str:

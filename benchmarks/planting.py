@@ -29,16 +29,37 @@ thresholds:
   - endpoint: (service)
     cpu-per-request: {max-increase: 10%}
     image-size: {max-increase: 10%}
-    time-to-ready: {max-increase: 30%}
+    time-to-ready: {max-increase: 30%, max: READY}
     memory-growth: {max: 512KiB}
     throttled: {max: MOST}
+"""
+# Beside the base, which is the same but for what is planted in the commit that is measured.
+_BESIDE = """
+extends: asked.yml
+load: {count: null, duration: 40s}
+compare: {with: base, base-ref: HEAD~1}
+thresholds:
+  - endpoint: (service)
+    cpu-per-request: {max-increase: 10%}
 """
 _COMPOSE = """
 services:
   SERVICE:
     environment: {EXTRA_MS: "${EXTRA_MS:-0}", LEAK: "${LEAK:-0}", START: "${START:-0}"}
     deploy: {resources: {limits: {cpus: "${CPUS:-USUAL}"}}}
+    # A start is known to the beat of the healthcheck that others wait for.
+    healthcheck: {interval: 1s}
 """
+_COMMIT = (
+    "-c",
+    "user.name=benchmark",
+    "-c",
+    "user.email=benchmark@localhost",
+    "commit",
+    "--quiet",
+    "--all",
+    "--allow-empty",
+)
 _DOCKERFILE = "\nCOPY served.py app.py padding ./\n"
 
 
@@ -108,20 +129,23 @@ class Plot:
         shutil.copy(Path(__file__).parent / "planted/app.py", self._copy)
         with (self._copy / "Dockerfile").open("a") as dockerfile:
             dockerfile.write(_DOCKERFILE)
-        self._ask(throttled=1.0)
-        compose = _COMPOSE.replace("SERVICE", self._example.service).replace("USUAL", self._example.cpus)
-        (self._copy / "planted.yml").write_text(compose)
+        self._ask(throttled=1.0, ready_s=120.0)
+        self._compose = _COMPOSE.replace("SERVICE", self._example.service).replace("USUAL", self._example.cpus)
+        (self._copy / "planted.yml").write_text(self._compose)
 
     def calibrate(self, occasion: int) -> None:
         """One more run of the baseline, which counts as an occasion of its own."""
         self._ml_loadtest("calibrate", Wrong(), f"calibrated-{occasion}", "--runs", "1", GITHUB_RUN_ID=str(occasion))
 
     def limit(self) -> None:
-        """From now on it may be held back for twice what is usual, and 1 % of the time more."""
-        self._ask(throttled=min(1.0, 2 * self.usual("throttled") + 0.01))
+        """From now on it may be held back for twice what is usual, and 1 % of the time more; and be ready a second late."""
+        self._ask(
+            throttled=min(1.0, 2 * self.usual("throttled") + 0.01), ready_s=self.usual("time-to-ready") / 1000 + 1.0
+        )
 
-    def _ask(self, throttled: float) -> None:
-        (self._copy / "asked.yml").write_text(_ASKED.replace("MOST", f"{throttled:.1%}"))
+    def _ask(self, throttled: float, ready_s: float) -> None:
+        asked = _ASKED.replace("MOST", f"{throttled:.1%}").replace("READY", f"{1000 * ready_s:.0f}ms")
+        (self._copy / "asked.yml").write_text(asked)
 
     def usual(self, metric: str) -> float:
         """A figure of the service with nothing wrong, the mean of the baseline."""
@@ -131,6 +155,26 @@ class Plot:
     def run(self, out: str, wrong: Wrong) -> Ran:
         """Measure it with something wrong, and have it judged by the baseline; the results stay in a folder of that name."""
         self._ml_loadtest("run", wrong, out)
+        return self._ran(out)
+
+    def beside(self, out: str, wrong: Wrong) -> Ran:
+        """Measure it with something wrong beside a base with nothing wrong; see `run`."""
+        (self._copy / "beside.yml").write_text(_BESIDE)
+        planted, repository = self._copy / "planted.yml", self._copy / ".git"
+        shutil.rmtree(repository, ignore_errors=True)
+        for arguments in (("init", "--quiet"), ("add", "."), (*_COMMIT, "-m", "base")):
+            self._git(*arguments)
+        for name, value in wrong.environment.items():
+            planted.write_text(planted.read_text().replace(f"${{{name}:-0}}", value))
+        self._git(*_COMMIT, "-m", "candidate")
+        self._ml_loadtest("run", Wrong(), out, config="beside.yml")
+        planted.write_text(self._compose)
+        return self._ran(out)
+
+    def _git(self, *arguments: str) -> None:
+        subprocess.run(["git", *arguments], cwd=self._copy, check=True)
+
+    def _ran(self, out: str) -> Ran:
         result = json.loads((self._folder / out / "result.json").read_text())
         measurement = result["measurement"]
         busiest = max(measurement["endpoints"].values(), key=lambda endpoint: endpoint["requests"])
@@ -138,13 +182,17 @@ class Plot:
         named = {key for key, metric in METRICS.items() if f"{metric.label} of the service" in reasons}
         return Ran({"p50": busiest["metrics"]["p50"], **measurement["service"]}, frozenset(named))
 
-    def _ml_loadtest(self, command: str, wrong: Wrong, out: str, *more: str, **also: str) -> None:
+    def _ml_loadtest(
+        self, command: str, wrong: Wrong, out: str, *more: str, config: str = "asked.yml", **also: str
+    ) -> None:
         """A run that the machine spoiled says nothing, and is made again; so is one that is not fit for a baseline."""
         with (self._copy / "padding").open("wb") as file:
             file.truncate(wrong.padding)
-        arguments = ["--config", str(self._copy / "asked.yml"), "--baseline", str(self._folder / "baseline.json")]
+        arguments = ["--config", str(self._copy / config), "--baseline", str(self._folder / "baseline.json")]
         arguments += ["--locustfile", str(_ROOT / f"locustfiles/{self._name}.py"), "--out", str(self._folder / out)]
-        arguments += ["--warm-up", "3s", *(self._example.longer if wrong.longer else self._example.load), *more]
+        beside_base = config == "beside.yml"
+        load = () if beside_base else self._example.longer if wrong.longer else self._example.load
+        arguments += ["--warm-up", "3s", *load, *more]
         fit = (ExitCode.OK, ExitCode.REGRESSION) if command == "run" else (ExitCode.OK,)
         for _ in range(_ATTEMPTS):
             done = subprocess.run(

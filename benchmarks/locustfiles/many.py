@@ -13,4 +13,5 @@ class Caller(FastHttpUser):
 
     @task
     def ask(self) -> None:
-        self.client.get(f"/predict/{random.randrange(_ENDPOINTS)}")
+        path = f"/predict/{random.randrange(_ENDPOINTS)}"
+        self.client.get(path, name=path)
