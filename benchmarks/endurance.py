@@ -1,7 +1,7 @@
 """Whether a run itself stays flat over a long load: python -m benchmarks.endurance [--minutes 30] [--rate 300]
 
 A whole `ml-loadtest run` on docker compose, of which memory, file descriptors and threads of the conductor and of its Locust are
-looked at every five seconds, from a minute after the load began until it ended; after that ten times a second.
+looked at four times a second: for the table from a minute after the load began until it ended, for the most memory always.
 """
 
 import argparse
@@ -20,8 +20,10 @@ from benchmarks import machine
 from benchmarks.servers import FAST
 from entrypoint.service.cost import slope
 
-_EVERY_S, _AFTERWARDS_S = 5.0, 0.1
+_EVERY_S = 0.25
 _SETTLE_S = 60.0
+_MINUTE = 240  # looks
+_DRAIN_S = 2.0
 _MIB = 2**20
 _PROGRAM = Path(sys.executable).with_name("ml-loadtest")
 _COMPOSE = """
@@ -79,7 +81,7 @@ def watch(run: "subprocess.Popen[bytes]") -> tuple[list[Look], list[Look]]:
         for process, found in zip((conductor, locust), looks, strict=True):
             if process and (seen := look(process, time.monotonic() - began)):
                 found.append(seen)
-        time.sleep(_EVERY_S if locust is None or locust.is_running() else _AFTERWARDS_S)
+        time.sleep(_EVERY_S)
     return looks
 
 
@@ -93,7 +95,7 @@ def _locust_of(conductor: psutil.Process) -> psutil.Process | None:
 
 def line(name: str, looks: list[Look]) -> str:
     """Of the table, of looks in mid-load."""
-    first, last = (statistics.median(one.memory for one in some) for some in (looks[:12], looks[-12:]))
+    first, last = (statistics.median(one.memory for one in some) for some in (looks[:_MINUTE], looks[-_MINUTE:]))
     grown = slope([(one.at, one.memory) for one in looks])
     assert grown is not None
     return (
@@ -125,7 +127,7 @@ def main() -> None:
 
 
 def _tell(conductor: list[Look], locust: list[Look], result: dict[str, object], on_disk: int) -> None:
-    begin, end = locust[0].at + _SETTLE_S, locust[-1].at - 2 * _EVERY_S
+    begin, end = locust[0].at + _SETTLE_S, locust[-1].at - _DRAIN_S
     print("| Process | MiB in the first minute | in the last | MiB an hour | file descriptors | threads |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, looks in (("conductor", conductor), ("Locust", locust)):
