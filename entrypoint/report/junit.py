@@ -12,6 +12,7 @@ from entrypoint.judgement.wording import figure, interval, percent, sentence
 from entrypoint.measurement.metrics import METRICS
 from entrypoint.report.neutral import plain, plain_lines
 from entrypoint.report.result import Result
+from entrypoint.report.rows import allowed_change
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FAILED = {Status.REGRESSED, Status.OVER_LIMIT}
@@ -100,7 +101,9 @@ def _details(change: Change) -> str:
     if change.interval and change.unit != "%":
         told.append(f"change {percent(change.change)}, the true one lies in {interval(change)}")
     if change.threshold is not None:
-        told.append(f"allowed change {percent(change.threshold)}, at least {figure(change.floor, change.unit)}")
+        told.append(
+            f"allowed change {allowed_change(change, change.threshold)}, at least {figure(change.floor, change.unit)}"
+        )
     if change.limit is not None:
         told.append(f"limit {figure(change.limit, change.unit)}")
     return "\n".join(told)

@@ -178,15 +178,23 @@ def _figure(value: float | None, change: Change, neutral: Neutral) -> str:
 
 
 def _allowed(change: Change, neutral: Neutral) -> str:
-    direction = METRICS[change.metric].direction if change.metric in METRICS else Direction.LOWER_IS_BETTER
     parts = []
     if change.threshold is not None:
         floor = f" and {asked(change.floor, change.unit)}" if change.floor else ""
-        parts.append(f"{percent(direction * change.threshold)}{floor}")
+        parts.append(f"{allowed_change(change, change.threshold)}{floor}")
     if change.limit is not None:
-        bound = "at most" if direction is Direction.LOWER_IS_BETTER else "at least"
+        bound = "at most" if _direction(change) is Direction.LOWER_IS_BETTER else "at least"
         parts.append(f"{bound} {asked(change.limit, change.unit)}")
     return neutral.cell_prose("; ".join(parts))
+
+
+def allowed_change(change: Change, threshold: float) -> str:
+    """A threshold with the sign of the direction in which a row is worse."""
+    return percent(_direction(change) * threshold)
+
+
+def _direction(change: Change) -> Direction:
+    return METRICS[change.metric].direction if change.metric in METRICS else Direction.LOWER_IS_BETTER
 
 
 def _result(change: Change, neutral: Neutral) -> str:

@@ -250,6 +250,12 @@ def test_junit_tells_all_that_judged_a_failed_row() -> None:
     ]
 
 
+def test_junit_says_in_which_direction_a_change_is_allowed() -> None:
+    lower = change("(service)", "capacity-users", Status.REGRESSED, 12.0, before=20.0, threshold=0.2)
+    (failure,) = ET.fromstring(render_junit(result(Outcome.REGRESSION, [lower]))).iter("failure")
+    assert "allowed change -20 %" in (failure.text or "")
+
+
 def test_junit_skips_what_could_not_be_told() -> None:
     found = cases(render_junit(inconclusive()))
     assert found["GET /predict p95"][0] == "skipped"
