@@ -120,10 +120,12 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3, help="runs of each condition")
     parser.add_argument("--occasions", type=int, default=5, help="runs of an example's baseline")
+    parser.add_argument("--only", nargs="*", default=[""], help="the conditions whose names hold one of these words")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         conditions = of_example(options.example, folder, options.occasions) if options.example else of_service()
+        conditions = {name: run for name, run in conditions.items() if any(word in name for word in options.only)}
         found: dict[str, list[Ran]] = {name: [] for name in conditions}
         for number in range(options.rounds):
             for condition, (name, run) in enumerate(conditions.items()):
