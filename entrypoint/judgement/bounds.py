@@ -34,7 +34,7 @@ def _bounded(change: Change, why: str) -> Change:
     note = f"at least {figure(change.candidate, change.unit)}, for {why}{before}"
     if change.status not in _ACCUSED:
         return change.model_copy(update={"note": note})
-    unknown = {"change": None, "interval": None, "resolution": None, "occasions_to_tell": None}
+    unknown = {"change": None, "interval": None, "resolution": None}
     return change.model_copy(update={**unknown, "note": note, "status": Status.UNRESOLVED})
 
 

@@ -41,7 +41,7 @@ def became(
     compared = compare(level, None, thresholds, rate)
     # What the service used is not known yet while the search goes on.
     changes = [change for change in compared.changes if change.endpoint != SERVICE]
-    broken = next((sentence(change) for change in changes if change.status is Status.OVER_LIMIT), "")
+    broken = next((sentence(change) for change in changes if change.status is Status.OVER_LIMIT), None)
     if outlasting:
         several = "1 request" if outlasting == 1 else f"{outlasting} requests"
         broken = broken or f"{several} from before the level had no answer in all of it."
@@ -52,7 +52,7 @@ def became(
     if compared.unmatched:
         return Held.UNKNOWN, f"Nothing was asked of {compared.unmatched[0]}, which has a limit."
     unknown = (change for change in changes if change.status is Status.UNRESOLVED and change.candidate is None)
-    few = next((sentence(change) for change in unknown), "")
+    few = next((sentence(change) for change in unknown), None)
     return (Held.UNKNOWN, few) if few else (Held.PASSED, "")
 
 

@@ -10,7 +10,7 @@ unknown  a level with too few requests says nothing: more load may bring more of
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 # Two levels this close are one answer.
@@ -38,8 +38,8 @@ class Bracket:
     """Where the capacity lies.
 
     Attributes:
-        passed: the highest level that held more often than not; 0 if none did.
-        failed: the lowest level that did not; None if none failed.
+        passed: the highest level below `failed` that held more often than not; 0 if none did.
+        failed: the lowest level that failed more often than not; None if none did.
         by_generator: whether what lies above `passed` is a level that the generator could not drive, twice.
         settled: whether the two are close, and both were asked more than once.
     """
@@ -57,19 +57,24 @@ def bracket(held: Sequence[tuple[float, Held]], *, whole: bool) -> Bracket:
         held: the levels so far, in order.
         whole: whether levels are whole numbers, as users are.
     """
+    found = _ends(held)
+    settled = (
+        found.failed is not None
+        and not found.by_generator
+        and _middle(found.passed, found.failed, whole=whole) is None
+        and all(_asked(held, level) > 1 for level in (found.passed, found.failed))
+    )
+    return replace(found, settled=settled)
+
+
+def _ends(held: Sequence[tuple[float, Held]]) -> Bracket:
+    """The same, without whether it is settled."""
     balance = _balance(held)
     failed = min((level for level, points in balance.items() if points < 0), default=None)
     below = [level for level, points in balance.items() if points > 0 and (failed is None or level < failed)]
     passed = max(below, default=0.0)
     ceiling = _ceiling(held, passed)
-    by_generator = ceiling is not None and (failed is None or ceiling < failed)
-    settled = (
-        failed is not None
-        and not by_generator
-        and _middle(passed, failed, whole=whole) is None
-        and all(_asked(held, level) > 1 for level in (passed, failed))
-    )
-    return Bracket(passed, failed, by_generator, settled)
+    return Bracket(passed, failed, by_generator=ceiling is not None and (failed is None or ceiling < failed))
 
 
 def held_nothing(found: Bracket, *, whole: bool) -> bool:
@@ -101,16 +106,16 @@ def next_level(first: float, held: Sequence[tuple[float, Held]], *, whole: bool)
 def _more(held: Sequence[tuple[float, Held]], *, whole: bool) -> float | None:
     """After a level with too few requests one that brings more of them: halfway to the lowest that failed, or twice as much."""
     last = held[-1][0]
-    failed = bracket(held, whole=whole).failed
+    failed = _ends(held).failed
     if failed is not None:
-        return _middle(last, failed, whole=whole) if failed > last else None
+        return _middle(last, failed, whole=whole)
     before = [how for level, how in held[:-1] if how is not Held.GENERATOR]
     return None if Held.UNKNOWN in before else last * 2
 
 
 def _closer(held: Sequence[tuple[float, Held]], *, whole: bool) -> float | None:
     """The level that says most, where every level so far has an answer."""
-    found = bracket(held, whole=whole)
+    found = _ends(held)
     upper = _ceiling(held, found.passed) if found.by_generator else found.failed
     if upper is None:
         return found.passed * 2
@@ -154,7 +159,7 @@ def _is_lowest(level: float, *, whole: bool) -> bool:
 
 
 def _middle(passed: float, failed: float, *, whole: bool) -> float | None:
-    """A level between the two, None where they are close."""
+    """A level between the two, None where they are close or the second is not above the first."""
     if failed <= passed * CLOSE or (whole and failed - passed <= 1):
         return None
     middle = (passed + failed) / 2
