@@ -66,6 +66,17 @@ def test_a_level_that_the_generator_could_not_drive_once_and_the_service_did_not
     assert (found.passed, found.failed, found.by_generator) == (40, 80, False)
 
 
+def test_a_level_that_failed_and_could_not_be_driven_twice_then_is_the_service_s():
+    """An overloaded service leaves so much open at once that the generator suffers too."""
+    held = [(76, Held.PASSED), (80, Held.FAILED), (76, Held.PASSED), (80, Held.GENERATOR), (80, Held.GENERATOR)]
+    assert bracket(held, whole=True) == Bracket(76, 80)
+
+
+def test_one_bad_second_of_the_generator_is_no_end_of_what_it_can_drive():
+    """Time ran out before the level could be held again."""
+    assert bracket([(10, Held.PASSED), (20, Held.GENERATOR)], whole=True) == Bracket(10, None)
+
+
 def test_it_doubles_then_bisects_and_asks_both_ends_again():
     assert levels(10, up_to(45)) == [10, 20, 40, 80, 60, 50, 45, 48, 46, 45, 46]
 
@@ -85,6 +96,27 @@ def test_a_level_that_failed_once_by_bad_luck_hides_no_capacity():
 
 def test_a_level_that_is_split_is_held_a_third_time():
     assert next_level(4, [(4, Held.PASSED), (4, Held.FAILED)], whole=True) == 4
+
+
+def test_a_level_that_is_split_has_neither_held_nor_failed():
+    held = [(10, Held.PASSED), (20, Held.PASSED), (20, Held.FAILED)]
+    assert bracket(held, whole=True) == Bracket(10, None)
+
+
+def test_what_held_above_a_level_that_failed_is_no_capacity():
+    held = [(10, Held.PASSED), (20, Held.FAILED), (40, Held.PASSED)]
+    assert bracket(held, whole=True) == Bracket(10, 20)
+
+
+def test_levels_a_twentieth_apart_are_one_answer():
+    """Between 40 and 42 users there is one more level, and nobody asks for it."""
+    assert next_level(40, [(40, Held.PASSED), (42, Held.FAILED)], whole=True) == 40
+    assert next_level(40, [(40, Held.PASSED), (43, Held.FAILED)], whole=True) == 42
+
+
+def test_a_rate_between_two_has_three_decimals():
+    """It is read by people, and 1.9375 says no more."""
+    assert next_level(1.0, [(1.875, Held.PASSED), (2.0, Held.FAILED)], whole=False) == 1.938
 
 
 def test_a_service_that_holds_nothing_has_none():
@@ -110,6 +142,9 @@ def test_a_service_that_ends_below_the_generator_s_end_has_its_capacity_all_the_
 def test_a_level_that_held_outweighs_a_generator_that_was_disturbed_below_it():
     held = [(10, Held.PASSED), (20, Held.GENERATOR), (20, Held.GENERATOR), (30, Held.PASSED), (31, Held.FAILED)]
     assert not bracket(held, whole=True).by_generator
+    same = [(30, Held.PASSED), (31, Held.FAILED), (30, Held.GENERATOR), (30, Held.GENERATOR)]
+    assert not bracket(same, whole=True).by_generator
+    assert next_level(10, same, whole=True) == 30
 
 
 def test_a_generator_that_can_drive_nothing_ends_the_search():
@@ -143,6 +178,11 @@ def test_above_a_level_with_too_few_requests_there_may_be_one_with_enough():
     found = bracket(held, whole=True)
     assert found.passed <= 80 < found.failed
     assert found.settled
+
+
+def test_between_a_level_with_too_few_requests_and_one_that_failed_users_are_whole():
+    assert next_level(10, [(10, Held.FAILED), (5, Held.UNKNOWN)], whole=True) == 8
+    assert next_level(10, [(10, Held.FAILED), (5, Held.UNKNOWN)], whole=False) == 7.5
 
 
 def test_nothing_known_up_to_the_level_that_failed_leaves_the_search_unsettled():
