@@ -76,9 +76,10 @@ def compare(
     )
 
 
-def _is_judged(row: _Row) -> bool:
-    """Whether the reference can judge it."""
-    return row.reference is not None and row.reference.judges(row.endpoint, row.rule.metric)
+def _judge_of(row: _Row) -> Reference | None:
+    """The reference, if it can judge the row."""
+    able = row.reference is not None and row.reference.judges(row.endpoint, row.rule.metric)
+    return row.reference if able else None
 
 
 def _has_base_share(row: _Row) -> bool:
@@ -104,7 +105,7 @@ def _is_gated(row: _Row) -> bool:
         return False
     if row.value is None:
         return _raises_doubt(row)
-    return _is_limited(row.rule) or _is_judged(row) or _has_base_share(row)
+    return _is_limited(row.rule) or _judge_of(row) is not None or _has_base_share(row)
 
 
 def _is_limited(rule: Rule) -> bool:
@@ -118,8 +119,8 @@ def _raises_doubt(row: _Row) -> bool:
     """
     if row.rule.limit_asked or _has_base_share(row) or _is_asked_of_service(row):
         return True
-    had = row.reference.requests_a_run(row.endpoint) if row.reference else 0.0
-    return _is_judged(row) and row.found.requests < _FELL * had
+    reference = _judge_of(row)
+    return reference is not None and row.found.requests < _FELL * reference.requests_a_run(row.endpoint)
 
 
 def _of_service(measurement: Measurement) -> EndpointMeasurement:
@@ -271,8 +272,9 @@ def _order_decides(rule: Rule, found: Against) -> bool:
     """Whether who has the first turn matters beyond chance, and so much that the row would be judged otherwise without it."""
     if found.order is None or abs(found.order_z) <= _ORDER_Z:
         return False
-    shifted = (replace(found, estimate=found.estimate + by) for by in (found.order, -found.order))
-    return any(_status(rule, other) is not _status(rule, found) for other in shifted)
+    either_first = (found.estimate + found.order, found.estimate - found.order)
+    seen = _status(rule, found)
+    return any(_status(rule, replace(found, estimate=estimate)) is not seen for estimate in either_first)
 
 
 def _wanted(row: _Row) -> Reference | None:

@@ -56,7 +56,7 @@ def rule_for(endpoint: str, metric: Metric, thresholds: list[Threshold], *, pair
     said = MetricThreshold()
     for threshold in thresholds:
         if matches(threshold.endpoint, endpoint) and (entry := threshold.metrics.get(metric.key)):
-            said = said.model_copy(update=entry.model_dump(exclude_none=True, by_alias=False))
+            said = said.model_copy(update=entry.model_dump(exclude_none=True))
     lower = metric.direction is Direction.LOWER_IS_BETTER
     asked = said.max_increase if lower else said.max_decrease
     max_change = asked if asked is not None else metric.max_change_paired if paired else metric.max_change
