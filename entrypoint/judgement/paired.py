@@ -71,12 +71,12 @@ class Paired:
         df = self._of(endpoint).count(metric) - 1
         half = t_quantile(1 - alpha, df) * error
         return Against(
-            baseline=math.exp(logs.base) if logs.base < math.inf else math.inf,
+            baseline=math.exp(logs.base),
             estimate=estimate,
             half=half,
             resolution=half + t_quantile(POWER, df) * error,
             order=logs.order,
-            order_z=logs.order / error if logs.order is not None and 0 < error < math.inf else 0.0,
+            order_z=logs.order / error if logs.order is not None and error else 0.0,
         )
 
     def to_tell(self, endpoint: str, metric: Metric, worse: float, threshold: float, alpha: float) -> dict[str, Any]:
