@@ -1,6 +1,7 @@
 """Rules from thresholds, and thresholds as they are written."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -84,6 +85,13 @@ def test_a_limit_is_the_user_s_or_the_metric_s_own(metric, said, limits, asked):
     assert ((rule.limit_above, rule.limit_below), rule.limit_asked) == (limits, asked)
 
 
+def test_a_metric_s_own_limit_is_in_the_direction_that_is_worse():
+    """No metric of which more is better has one yet; a new metric is one entry in the list, and may."""
+    at_least, at_most = replace(METRICS["accuracy"], limit=0.9), replace(METRICS["failures"], limit=0.1)
+    limits = [rule_for("GET /", metric, []) for metric in (at_least, at_most)]
+    assert [(rule.limit_above, rule.limit_below) for rule in limits] == [(None, 0.9), (0.1, None)]
+
+
 @pytest.mark.parametrize(
     ("metric", "said", "gate"),
     [
@@ -104,6 +112,7 @@ def test_an_allowed_change_of_nothing_is_no_missing_one():
 
 def test_side_by_side_has_defaults_of_its_own_which_a_threshold_overrides():
     assert [rule_for("GET /", METRICS["p50"], [], paired=paired).max_change for paired in (False, True)] == [0.25, 0.10]
+    assert rule_for("GET /", METRICS["p50"], []).max_change == 0.25, "a committed baseline, unless it is said"
     said = [read(p50={"max-increase": "7%"})]
     assert [rule_for("GET /", METRICS["p50"], said, paired=paired).max_change for paired in (False, True)] == [0.07] * 2
 
