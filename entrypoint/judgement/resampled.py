@@ -74,8 +74,7 @@ class OfEndpoint:
 
     def lacks(self, metric: Metric, fewest: int) -> str:
         """See `Resampled`."""
-        requests = len(self._sides[BASE].rows) if self._sides else 0
-        if self._sides is None or not requests:
+        if self._sides is None or not (requests := len(self._sides[BASE].rows)):
             return ""
         if self._sides[BASE].failures == requests:
             return "every request to the base failed"
