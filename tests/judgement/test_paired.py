@@ -1,18 +1,20 @@
 """Side by side: a verdict from pairs of turns."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Status
 from entrypoint.judgement.paired import FEWEST_PAIRS, Paired
 from entrypoint.measurement.metrics import METRICS, SERVICE, nearest_rank
 
-from .pairing import candidate_of, judged, noisy, pairs_of, side
+from .pairing import candidate_of, judged, noisy, pairs_of, ratio, side
 
 TIGHT = {"endpoint": "*", "p50": {"max-increase": "5%"}, "p95": {"max-increase": "5%"}}
 
@@ -87,6 +89,21 @@ def test_fewer_than_twelve_pairs_gate_nothing_and_are_named():
     assert rows["GET /", "p50"].status is Status.TOO_FEW
     assert rows["GET /", "p50"].note == "11 of the 12 pairs of turns it needs"
     assert comparison.rows == 1  # the failures alone
+
+
+def test_twelve_pairs_are_enough():
+    times = noisy(pairs=FEWEST_PAIRS)
+    row = one(side(times * 2), side(times))["GET /", "p50"]
+    assert (row.status, row.gated) == (Status.REGRESSED, True)
+
+
+def test_the_interval_is_student_s_with_a_degree_of_freedom_for_each_pair_but_one():
+    """The resolution adds the distance at which 95 % of changes are seen, of the same distribution and standard error."""
+    rows, comparison = judged({"GET /": (side(noisy(15, seed=1)), side(noisy(15, seed=2)))})
+    row = rows["GET /", "p50"]
+    half = math.log1p(row.interval[1]) - math.log1p(row.change)
+    power = math.log1p(row.resolution) - half
+    assert half / power == pytest.approx(stats.t.ppf(1 - comparison.alpha, 14) / stats.t.ppf(0.95, 14))
 
 
 def test_a_row_with_too_few_requests_stands_outside_the_count():
@@ -283,6 +300,22 @@ def test_a_base_with_just_enough_requests_is_one_to_be_held_against():
     assert row.order_effect is not None
 
 
+@pytest.mark.parametrize(
+    ("first", "known"),
+    [([], False), ([4], True), (range(19), True), (range(20), False)],
+    ids=["never", "once", "all but once", "always"],
+)
+def test_what_the_first_turn_does_is_known_of_two_who_both_had_it(first, known):
+    """In 20 pairs the candidate began these."""
+    times = noisy(pairs=20)
+    pairs = pairs_of(
+        {"GET /": (side(times), side(times))}, {"cpu-per-request": (ratio(times[:, 0]), ratio(times[:, 1]))}
+    )
+    begun = replace(pairs, candidate_first=np.isin(np.arange(20), first))
+    for name, metric in (("GET /", "p50"), (SERVICE, "cpu-per-request")):
+        assert (Paired(begun).hold(name, METRICS[metric], 10.0, 0.01).order is not None) == known
+
+
 def test_what_is_not_judged_lacks_nothing():
     times = noisy()
     failed = side(times, range(1800))
@@ -359,6 +392,19 @@ def test_a_percentile_that_failures_reach_by_far_is_certain():
     row = one(side(times, range(0, 1800, 5)), side(times))["GET /", "p95"]
 
     assert (row.status, row.interval, row.resolution) == (Status.REGRESSED, (math.inf, math.inf), 0.0)
+
+
+def test_a_bound_of_few_requests_is_better_for_certain_than_a_percentile_out_of_reach():
+    """Every fifth request to the base failed, far beyond what a p95 leaves out; the candidate has too few to have one."""
+    few = Paired(pairs_of({"GET /": (side(noisy(45, 1)), side(noisy(), range(0, 1800, 5)))}))
+    against = few.hold("GET /", METRICS["p95"], 10.0, 0.01)
+    assert (against.baseline, against.estimate, against.half, against.resolution) == (math.inf, -math.inf, 0.0, 0.0)
+
+
+def test_where_every_pair_is_alike_no_order_of_turns_stands_out():
+    same = np.full((20, 40), 10.0)
+    against = Paired(pairs_of({"GET /": (side(same), side(same))})).hold("GET /", METRICS["p50"], 10.0, 0.01)
+    assert (against.half, against.order, against.order_z) == (0.0, 0.0, 0.0)
 
 
 def test_two_percentiles_out_of_reach_do_not_differ():
