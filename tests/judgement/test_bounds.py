@@ -35,7 +35,7 @@ def slow(**values):
 
 def test_a_fall_of_a_bound_is_no_known_change():
     fell = users(
-        Status.REGRESSED, baseline=60.0, change=-0.67, interval=(-0.7, -0.6), resolution=-0.2, history=(60.0,) * 5
+        Status.REGRESSED, baseline=60.0, change=-0.67, interval=(-0.7, -0.6), resolution=0.2, history=(60.0,) * 5
     )
     (row,) = at_least([fell], capacity(20))
     assert row == users(
@@ -50,7 +50,7 @@ def test_a_bound_under_a_limit_needs_no_baseline_to_be_in_doubt():
 
 @pytest.mark.parametrize("status", [Status.UNCHANGED, Status.IMPROVED, Status.WITHIN_LIMIT, Status.UNRESOLVED])
 def test_a_bound_that_is_enough_stays_what_it_is_and_is_called_a_bound(status):
-    enough = users(status, baseline=20.0, change=0.0, interval=(-0.1, 0.1), resolution=-0.1)
+    enough = users(status, baseline=20.0, change=0.0, interval=(-0.1, 0.1), resolution=0.1)
     (row,) = at_least([enough], capacity(20))
     assert row == enough.model_copy(update={"note": f"at least 20 users, for {WHY}; the baseline has 20 users"})
 

@@ -109,9 +109,9 @@ def test_what_held_above_a_level_that_failed_is_no_capacity():
 
 
 def test_levels_a_twentieth_apart_are_one_answer():
-    """Between 40 and 42 users there is one more level, and nobody asks for it."""
-    assert next_level(40, [(40, Held.PASSED), (42, Held.FAILED)], whole=True) == 40
-    assert next_level(40, [(40, Held.PASSED), (43, Held.FAILED)], whole=True) == 42
+    """There are levels between 100 and 105 users, and nobody asks for them."""
+    assert next_level(100, [(100, Held.PASSED), (105, Held.FAILED)], whole=True) == 100
+    assert next_level(100, [(100, Held.PASSED), (106, Held.FAILED)], whole=True) == 103
 
 
 def test_a_rate_between_two_has_three_decimals():
