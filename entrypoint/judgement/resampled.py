@@ -91,7 +91,7 @@ class OfEndpoint:
         metrics = [
             metric for metric in OF_ENDPOINTS.values() if metric.share is None and metric.minimum <= len(base.rows)
         ]
-        both = [metric for metric in metrics if 0 < metric.minimum <= len(candidate.rows)]
+        both = [metric for metric in metrics if metric.minimum <= len(candidate.rows)]
         draws = self._draw(len(self._pairs))
         base_drawn, candidate_drawn = _drawn(base, metrics, draws), _drawn(candidate, both, draws)
         orders = self._orders(candidate, base, both)
