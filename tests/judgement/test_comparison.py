@@ -131,6 +131,12 @@ def test_with_one_occasion_only_a_change_far_outside_the_assumed_noise_is_accuse
     assert judged(measurement(), group(*STEADY))[1].caveats == ()
 
 
+def test_runs_of_one_occasion_are_one_occasion_however_many():
+    same = [run.model_copy(update={"occasion": "1"}) for run in group(*STEADY).runs]
+    (caveat,) = judged(measurement(), group().model_copy(update={"runs": tuple(same)}))[1].caveats
+    assert caveat.startswith("The baseline was measured on 1 occasion; below 5")
+
+
 def test_the_interval_shown_is_the_prediction_interval_of_the_textbook():
     change = judged(measurement(p50=12.0), group(*STEADY))[0]["GET /", "p50"]
     logs = [math.log(run["p50"]) for run in STEADY]

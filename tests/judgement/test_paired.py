@@ -316,6 +316,14 @@ def test_what_the_first_turn_does_is_known_of_two_who_both_had_it(first, known):
         assert (Paired(begun).hold(name, METRICS[metric], 10.0, 0.01).order is not None) == known
 
 
+def test_a_share_is_judged_by_its_counts_and_by_no_spread_of_pairs():
+    reference = Paired(pairs_of({"GET /": (side(noisy()), side(noisy(), [0]))}))
+    failures = METRICS["failures"]
+    assert reference.share("GET /", failures) == (1, 1800)
+    assert not reference.judges("GET /", failures)
+    assert reference.hold("GET /", failures, 0.01, 0.01) is None
+
+
 def test_what_is_not_judged_lacks_nothing():
     times = noisy()
     failed = side(times, range(1800))

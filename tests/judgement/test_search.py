@@ -55,6 +55,7 @@ def test_a_search_that_nothing_stops_ends_after_24_levels():
 def test_a_rate_below_a_tenth_of_a_request_a_second_is_not_asked_for():
     assert levels(0.8, up_to(0), whole=False) == [0.8, 0.4, 0.2, 0.1, 0.1]
     assert levels(0.15, up_to(0), whole=False) == [0.15, 0.075, 0.075]
+    assert levels(0.22, up_to(0), whole=False) == [0.22, 0.11, 0.055, 0.055]
 
 
 def test_half_of_an_odd_number_of_users_is_a_whole_number():

@@ -33,6 +33,8 @@ from entrypoint.measurement.metrics import SERVICE
         (0.5, "1/s", "0.500/s"),
         (1234.0, "1/s", "1,234/s"),
         (3.0, "", "3.00"),
+        (1.0, "users", "1 user"),
+        (2.0, "users", "2 users"),
     ],
 )
 def test_a_figure_has_three_digits_and_its_unit(value, unit, text):
