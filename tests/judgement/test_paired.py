@@ -208,6 +208,13 @@ def test_only_pairs_in_which_both_were_asked_count():
     assert rows["GET /burst", "p50"].note == "3 of the 12 pairs of turns it needs"
 
 
+def test_a_pair_in_which_only_one_was_asked_says_nothing_of_the_other():
+    """The candidate in the first 14 of 20 pairs, the base in the last 14: both in eight."""
+    late = side(noisy(14), pairs=20)
+    rows = one(side(noisy(14), pairs=20), replace(late, pair=late.pair + 6))
+    assert rows["GET /", "p50"].note == "8 of the 12 pairs of turns it needs"
+
+
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), pairs=st.integers(1, 30), each=st.integers(1, 30), scale=st.floats(1e-3, 1e3))
 def test_a_run_compared_with_itself_is_never_a_regression_or_an_improvement(seed, pairs, each, scale):
