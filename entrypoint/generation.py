@@ -12,6 +12,8 @@ from entrypoint.console import Console
 from entrypoint.deciding import State, decider, first_level
 from entrypoint.errors import LoadTestError
 from entrypoint.judgement.capacity import breaking_hold, with_capacity
+from entrypoint.judgement.soak import with_soak
+from entrypoint.judgement.wording import after
 from entrypoint.known import Known, add, timed
 from entrypoint.load import locust, plan
 from entrypoint.load.interpreter import locust_python
@@ -21,6 +23,7 @@ from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.model import Measurement
 from entrypoint.measurement.samples import read_health
 from entrypoint.measurement.service import figures_of_images, figures_of_start, figures_of_use, ran_out
+from entrypoint.measurement.soak import read_stretches
 from entrypoint.measurement.validity import cores_of_generator
 from entrypoint.report.result import ServiceLog, Usage
 from entrypoint.service import Fault, Place, Target, cost, cpu, logs, resources, running, teardown_leftovers
@@ -217,7 +220,19 @@ def measured(known: Known, generation: Generation, target: int = 0) -> Measureme
             found = with_capacity(found, config.thresholds, rate, config.wanted_rate)
     party = generation.recording.plan.targets[target].name
     service = {**found.service, **_use(generation, party, found), **generation.starts.get(party, {})}
-    return _with_limit(generation, party, found.model_copy(update={"service": service}))
+    found = found.model_copy(update={"service": service})
+    if config.mode is Mode.SOAK:
+        return _with_course(known, generation, found)
+    return _with_limit(generation, party, found)
+
+
+def _with_course(known: Known, generation: Generation, found: Measurement) -> Measurement:
+    """After a soak, how response time and memory went with time."""
+    config = known.settings.config
+    looks = [[(second, mib) for second, _, mib in usage.samples] for usage in generation.usage]
+    with timed(known.timing, "analysis"):
+        stretches = read_stretches(generation.folder, generation.closing)
+        return with_soak(found, stretches, looks, config.thresholds, config.compare.false_alarm_rate)
 
 
 def _use(generation: Generation, party: str, found: Measurement) -> dict[str, float]:
@@ -326,6 +341,14 @@ def of_search(measurement: Measurement) -> tuple[Fault, ...]:
         return ()
     lowest = min((stage for stage in measurement.stages if stage.broken), key=lambda stage: stage.load)
     return (Fault(kind="no-capacity", what=f"No level of load held every limit. At {lowest.label}: {lowest.broken}"),)
+
+
+def of_soak(measurement: Measurement) -> tuple[Fault, ...]:
+    """That a service stopped answering in a soak, and never began again."""
+    silence = measurement.soak.silence if measurement.soak else None
+    if silence is None or silence.seconds is not None or not measurement.valid:
+        return ()
+    return (Fault(kind="silent", what=f"No request succeeded any more {after(silence.after_s)}, until the end."),)
 
 
 def _no_closing(recording: Recording) -> contract.Closing:

@@ -18,7 +18,7 @@ from entrypoint.concealment import declared_in
 from entrypoint.console import Console
 from entrypoint.errors import ExitCode, LoadError, LoadTestError, ServiceError, SettingsError
 from entrypoint.files import make_folder
-from entrypoint.generation import CANDIDATE, BaseFailed, Party, live, measured, of_load, of_search
+from entrypoint.generation import CANDIDATE, BaseFailed, Party, live, measured, of_load, of_search, of_soak
 from entrypoint.interruption import Interrupted
 from entrypoint.judgement.committed import Committed
 from entrypoint.judgement.comparison import compare
@@ -201,7 +201,8 @@ def alone(known: Known, console: Console) -> Measured:
         comparison=comparison,
         faults=generation.faults[CANDIDATE]
         + of_load(generation.closing, generation.recording.plan, measurement)
-        + of_search(measurement),
+        + of_search(measurement)
+        + of_soak(measurement),
         facts=generation.facts,
         usage=generation.usage,
         logs=generation.logs,

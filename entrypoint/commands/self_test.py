@@ -149,9 +149,9 @@ def _beside_itself(settings: Settings) -> Settings:
             "`self-test` starts the service twice, and `url` names one that is already running.",
             remedy="Give `compose-file` or `command`.",
         )
-    if settings.config.mode is Mode.CAPACITY:
+    if settings.config.mode is not Mode.GATE:
         raise SettingsError(
-            "`self-test` compares one load with itself, and `mode: capacity` is a search for the highest.",
+            f"`self-test` compares one load with itself in turns, which `mode: {settings.config.mode.value}` does not.",
             remedy="Give `--mode gate`, or a settings file without `mode`.",
         )
     beside = _comparing(settings, CompareWith.BASE)

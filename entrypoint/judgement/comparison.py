@@ -7,9 +7,12 @@ from entrypoint.judgement.bounds import at_least
 from entrypoint.judgement.model import Change, Comparison, Status
 from entrypoint.judgement.reference import Against, Reference
 from entrypoint.judgement.significance import lower_rank, more_than_baseline, more_than_limit, time_to_tell
+from entrypoint.judgement.slopes import Slope
+from entrypoint.judgement.soak import growth_of
 from entrypoint.judgement.thresholds import Rule, rule_for, rules_for, unmatched
+from entrypoint.judgement.wording import figure
 from entrypoint.measurement.metrics import METRICS, SERVICE, Direction
-from entrypoint.measurement.model import EndpointMeasurement, Measurement
+from entrypoint.measurement.model import EndpointMeasurement, Measurement, Soak
 from entrypoint.settings.model import Threshold
 
 ALL_ENDPOINTS = "(all endpoints)"
@@ -30,6 +33,7 @@ class _Row:
     rule: Rule
     found: EndpointMeasurement
     reference: Reference | None
+    soak: Soak | None = None
 
     @property
     def value(self) -> float | None:
@@ -56,7 +60,7 @@ def compare(
     # After a search, endpoints were measured at a level that it chose: only what it found can be compared.
     of_endpoints = None if measurement.capacity else reference
     every = [
-        _Row(endpoint, rule, found, reference if endpoint == SERVICE else of_endpoints)
+        _Row(endpoint, rule, found, reference if endpoint == SERVICE else of_endpoints, measurement.soak)
         for endpoint, found in {**measurement.endpoints, SERVICE: _of_service(measurement)}.items()
         for rule in rules_for(endpoint, thresholds, paired=paired)
     ]
@@ -152,9 +156,33 @@ def _judge(row: _Row, alpha: float) -> Change:
         return _judge_few(row, alpha)
     if row.rule.metric.share is not None:
         return _judge_share(row, alpha)
+    if growth := _growth(row, alpha):
+        return _judge_growth(row, growth)
     if row.rule.gate and (_above_limit(row.rule, row.value) or _below_limit(row.rule, row.value)):
         return _against_baseline(row, alpha, forced=Status.OVER_LIMIT)
     return _against_baseline(row, alpha)
+
+
+def _growth(row: _Row, alpha: float) -> Slope | None:
+    """Of a figure of growth with a limit, where the true growth lies; each bound of it is wrong as often as alpha."""
+    rule = row.rule
+    if row.soak is None or not rule.gate or rule.limit_above is None or _below_limit(rule, row.value or 0.0):
+        return None
+    return growth_of(row.soak, rule.metric.key, 1 - 2 * alpha)
+
+
+def _judge_growth(row: _Row, growth: Slope) -> Change:
+    """Growth is an estimate: it is over the limit if its whole interval is, within it if none of the interval is above."""
+    limit, unit = row.rule.limit_above, row.rule.metric.unit
+    low, high = figure(growth.low, unit), "without bound" if math.isinf(growth.high) else figure(growth.high, unit)
+    assert limit is not None  # or there would be nothing to judge
+    if growth.low > limit:
+        return _change(row, Status.OVER_LIMIT, note=f"at least {low}")
+    if growth.high <= limit:
+        return _change(row, Status.WITHIN_LIMIT, note=f"at most {high}")
+    between = f"{figure(growth.value, unit)}, between {low} and {high}"
+    note = f"{between}; the limit of {figure(limit, unit)} lies in that, and a longer soak would tell"
+    return _change(row, Status.UNRESOLVED, note=note)
 
 
 def _above_limit(rule: Rule, value: float) -> bool:

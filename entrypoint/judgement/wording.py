@@ -63,6 +63,17 @@ def spread(change: Change) -> str:
     return f"± {wider:.1f} %" if wider < 2 else f"± {wider:.0f} %"
 
 
+def after(seconds: float) -> str:
+    """A moment of a long run: `after 48 s`, `after 23 min`, `after 3 h 12 min`, `from the beginning on`."""
+    minutes = int(seconds / 60)
+    if seconds < 1:
+        return "from the beginning on"
+    if minutes < 2:
+        return f"after {seconds:.0f} s"
+    hours, rest = divmod(minutes, 60)
+    return f"after {hours} h {rest} min" if hours else f"after {minutes} min"
+
+
 def sentence(change: Change) -> str:  # noqa: PLR0911 (one for each kind of row)
     """A row as a tired person wants to read it."""
     label = METRICS[change.metric].label if change.metric in METRICS else change.metric

@@ -142,6 +142,76 @@ class Capacity(Value):
     end_s: float
 
 
+class Growth(Value):
+    """How fast something grew in a soak.
+
+    Attributes:
+        of: `p50` or `p95` of the service as a whole, or its `memory`.
+        unit: of it.
+        level: the median of its stretches, in the unit.
+        per_hour: the median of the slopes between all stretches.
+        low, high: where the true growth in an hour lies, with 95 % probability; infinite where it is not known.
+        points: (second of the window, value) of each stretch that counts.
+        word: `grew` or `fell` where the whole interval says so and it is no trifle, else `steady`, or `unknown` without bounds.
+    """
+
+    of: str
+    unit: str
+    level: float
+    per_hour: float
+    low: float
+    high: float
+    points: tuple[tuple[float, float], ...]
+    word: str
+
+
+class Broken(Value):
+    """The first stretch of a soak in which a limit was broken by more than chance explains.
+
+    Attributes:
+        after_s: when it began, in seconds since the window did.
+        times, stretches: in how many of the stretches from there on it was broken, and how many those are.
+        limit: in the metric's unit.
+    """
+
+    endpoint: str
+    metric: str
+    limit: float
+    after_s: float
+    times: int
+    stretches: int
+
+
+class Silence(Value):
+    """How long no request succeeded.
+
+    Attributes:
+        after_s: when the last success before it had its answer, in seconds since the window began.
+        seconds: how long it was; None if it lasted until the end.
+    """
+
+    after_s: float
+    seconds: float | None
+
+
+class Soak(Value):
+    """What long constant load showed.
+
+    Attributes:
+        stretch_s: length of a stretch, of which all is told.
+        rate: successes in a second, over the whole window.
+        growth: of response times and memory, as far as it is known.
+        broken: every limit that was broken, the first one first.
+        silence: the first time that the service stopped answering; None if it did not.
+    """
+
+    stretch_s: float
+    rate: float
+    growth: tuple[Growth, ...]
+    broken: tuple[Broken, ...] = ()
+    silence: Silence | None = None
+
+
 class Attached(Value):
     """Numbers that a locustfile attached to requests under one name.
 
@@ -207,6 +277,7 @@ class Measurement(Value):
         attached: what the locustfile attached to requests, by name.
         capacity: what a search found; all other figures are then those of the highest level that held, and of the lowest one held
             if none did. None where there was no search.
+        soak: how response time and memory went with time; None where nobody asked for it.
         timeline: for each second of the window, [second, requests, failures, p50, p95]; None without requests. Where targets took
             turns, a line for each turn of this one, with requests and failures a second.
     """
@@ -228,6 +299,7 @@ class Measurement(Value):
     law: Law | None = None
     attached: dict[str, Attached] = {}
     capacity: Capacity | None = None
+    soak: Soak | None = None
     timeline: tuple[tuple[float | None, ...], ...] = ()
     service: dict[str, float] = {}
     versions: dict[str, str] = {}

@@ -61,6 +61,7 @@ class Mode(StrEnum):
 
     GATE = "gate"
     CAPACITY = "capacity"
+    SOAK = "soak"
 
 
 class Build(StrEnum):
@@ -534,8 +535,9 @@ class Config(Section):
     suite: str = Field("", max_length=100, description="Name of this load test, where a repository has several")
     mode: Mode = Field(
         Mode.GATE,
-        description="`gate` (one load is measured and judged) or `capacity` (the highest load that holds every limit is searched "
-        "for, from `users` or `arrival-rate` on, each level for `duration`)",
+        description="`gate` (one load is measured and judged), `capacity` (the highest load that holds every limit is searched "
+        "for, from `users` or `arrival-rate` on, each level for `duration`) or `soak` (one load for long: how response time and "
+        "memory grow, and when a limit was first broken)",
     )
     wanted_rate: Frequency | None = Field(
         None,

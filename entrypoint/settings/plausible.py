@@ -10,6 +10,9 @@ from entrypoint.measurement.metrics import METRICS
 from entrypoint.settings.model import CompareWith, Config, Load, Mode, Service
 from entrypoint.settings.quantities import show_duration
 
+# Caches fill and heaps settle in the first minutes: what grows then says nothing of the hours after.
+SHORTEST_SOAK_S = 300.0
+
 
 def refuse_impossible(config: Config) -> None:
     """Refuse a plan that no run can carry out.
@@ -18,7 +21,7 @@ def refuse_impossible(config: Config) -> None:
         SettingsError: with every reason.
     """
     mistakes = _useless_files(config) + _impossible(config) + _unreachable(config) + _not_beside(config)
-    if mistakes := mistakes + _no_search(config):
+    if mistakes := mistakes + _no_search(config) + _no_soak(config):
         raise SettingsError("This plan cannot be carried out:\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
 
 
@@ -139,6 +142,29 @@ def _no_search(config: Config) -> list[str]:
     ):
         mistakes.append(
             f"{said}`rate: {{min: …}}` is broken by every low level. Give `capacity-rate: {{min: …}}` instead."
+        )
+    return mistakes
+
+
+def _no_soak(config: Config) -> list[str]:
+    """Plans by which nothing can be said of growth."""
+    if config.mode is not Mode.SOAK:
+        return []
+    said, load = "`mode` is `soak`, one constant load for long; ", config.load
+    mistakes = []
+    if load.stages or load.count:
+        mistakes.append(
+            f"{said}`stages` change it and `count` ends it early. Give `users` or `arrival-rate`, and `duration`."
+        )
+    elif load.duration_s < SHORTEST_SOAK_S:
+        shortest = show_duration(SHORTEST_SOAK_S)
+        mistakes.append(
+            f"{said}in {show_duration(load.duration_s)} caches and heaps are still filling, which would be taken for growth. "
+            f"Give a `duration` of at least {shortest}, better half an hour."
+        )
+    if config.compare.with_ is CompareWith.BASE:
+        mistakes.append(
+            f"{said}in turns with a base it would not be constant. Compare with `committed` or with `none`."
         )
     return mistakes
 

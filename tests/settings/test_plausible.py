@@ -130,3 +130,27 @@ def test_a_search_with_a_limit_is_not_refused_and_a_wanted_rate_needs_one(tmp_pa
     assert "`wanted-rate` says nothing without a search" in refused(
         Config.model_validate({**config, "wanted-rate": 500})
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "load", "words"),
+    [
+        (
+            {},
+            {"duration": "299s"},
+            "in 299s caches and heaps are still filling, which would be taken for growth. Give a ",
+        ),
+        ({}, {"stages": "1x300s, 2x300s"}, "`stages` change it and `count` ends it early"),
+        ({}, {"count": 10, "duration": "5m"}, "`stages` change it and `count` ends it early"),
+        ({"compare": {"with": "base"}}, {"duration": "5m"}, "in turns with a base it would not be constant"),
+        ({"wanted-rate": 5}, {"duration": "5m"}, "`wanted-rate` says nothing without a search"),
+    ],
+)
+def test_a_soak_is_one_constant_load_for_long(tmp_path, more, load, words):
+    config = plan(tmp_path, **load).model_dump(by_alias=True, exclude_unset=True)
+    assert words in refused(Config.model_validate({**config, "mode": "soak", **more}))
+
+
+def test_a_soak_of_five_minutes_is_not_refused(tmp_path):
+    config = plan(tmp_path, duration="5m").model_dump(by_alias=True, exclude_unset=True)
+    refuse_impossible(Config.model_validate({**config, "mode": "soak"}))

@@ -1,0 +1,161 @@
+"""What long constant load showed: growth with its interval, when a limit was first broken, when the answers stopped. Pure."""
+
+import math
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+import numpy as np
+
+from entrypoint.judgement.significance import more_than_limit
+from entrypoint.judgement.slopes import Slope, slope_of
+from entrypoint.judgement.thresholds import Rule, rules_for
+from entrypoint.measurement.metrics import nearest_rank
+from entrypoint.measurement.model import Broken, Growth, Measurement, Silence, Soak
+from entrypoint.measurement.soak import Stretches, memory, response_times
+from entrypoint.settings.model import Threshold
+
+_HOUR_S = 3600.0
+# Growth in an hour that nobody minds, though it may be certain: a hundredth of the response time, a MiB.
+_TRIFLE, _TRIFLE_MIB = 0.01, 1.0
+# No answer for so long is silence, unless such gaps are usual: one of twenty times the mean gap between successes comes by chance
+# once in 485 million gaps, and where one answer in a hundred takes a third as long, another may take all of it.
+_SILENT_S, _GAPS, _TIMES_P99 = 10.0, 20, 3
+# Which growth a metric of the service is, and in what it is counted.
+_METRICS = {"response-growth": "p50", "memory-growth": "memory"}
+
+
+def with_soak(
+    measurement: Measurement,
+    stretches: Stretches,
+    looks: Sequence[Sequence[tuple[float, float | None]]],
+    thresholds: list[Threshold],
+    rate: float,
+) -> Measurement:
+    """A measurement with what its course says; as it is where nothing was measured.
+
+    Args:
+        measurement: of the whole window.
+        stretches: of the window.
+        looks: at the memory of each service, (second since the window began, MiB).
+        thresholds: the user's.
+        rate: the false-alarm rate, all limits and stretches together.
+    """
+    if not stretches.count:
+        return measurement
+    window_s = stretches.seconds * stretches.count
+    series = {
+        "p50": response_times(stretches, "p50"),
+        "p95": response_times(stretches, "p95"),
+        "memory": memory(looks, stretches),
+    }
+    soak = Soak(
+        stretch_s=stretches.seconds,
+        rate=len(stretches.answered_s) / window_s,
+        growth=tuple(growth for of, points in series.items() if (growth := _growth(of, points))),
+        broken=tuple(sorted(_broken(stretches, thresholds, rate), key=lambda one: one.after_s)),
+        silence=_silence(stretches, window_s),
+    )
+    found = {metric: slope.value for metric in _METRICS if (slope := growth_of(soak, metric))}
+    # The slope of single looks has no interval: it gives way to the one of stretches, or to none.
+    others = {metric: value for metric, value in measurement.service.items() if metric not in _METRICS}
+    return measurement.model_copy(update={"soak": soak, "service": {**others, **found}})
+
+
+def growth_of(soak: Soak, metric: str, confidence: float = 0.95) -> Slope | None:
+    """A metric of growth in its own unit, with the interval that an accusation by it needs; None where it is not known.
+
+    Args:
+        soak: what was found.
+        metric: `response-growth`, a fraction of the response time in an hour, or `memory-growth`, MiB in 1,000 successes.
+        confidence: of the interval, both sides together.
+    """
+    growth = next((one for one in soak.growth if one.of == _METRICS.get(metric)), None)
+    slope = slope_of(growth.points, confidence) if growth else None
+    if growth is None or slope is None:
+        return None
+    factor, by = (1000.0, soak.rate) if growth.of == "memory" else (_HOUR_S, growth.level)
+    return slope.times(factor / by) if by else None
+
+
+def _growth(of: str, points: Sequence[tuple[float, float]]) -> Growth | None:
+    slope = slope_of(points)
+    if slope is None:
+        return None
+    slope, level = slope.times(_HOUR_S), median(value for _, value in points)
+    trifle = _TRIFLE_MIB if of == "memory" else _TRIFLE * level
+    return Growth(
+        of=of,
+        unit="MiB" if of == "memory" else "ms",
+        level=level,
+        per_hour=slope.value,
+        low=slope.low,
+        high=slope.high,
+        points=tuple(points),
+        word=_word(slope, trifle),
+    )
+
+
+def _word(slope: Slope, trifle: float) -> str:
+    if math.isinf(slope.low) or math.isinf(slope.high):
+        return "unknown"
+    if abs(slope.value) < trifle or slope.low <= 0 <= slope.high:
+        return "steady"
+    return "grew" if slope.value > 0 else "fell"
+
+
+def _broken(stretches: Stretches, thresholds: list[Threshold], rate: float) -> Iterator[Broken]:
+    """Every limit that was broken, from the first stretch on in which more requests were over it than chance explains.
+
+    A limit of a percentile is one of a share: of p95, that no more than one request in twenty is over it. An exact binomial tail
+    asks that of each stretch, and all stretches of all limits share the rate (Bonferroni).
+    """
+    limited = [(name, rule) for name in stretches.times for rule in rules_for(name, thresholds) if _is_timed(rule)]
+    alpha = rate / max(1, len(limited) * stretches.count)
+    for name, rule in limited:
+        limit = rule.limit_above
+        assert limit is not None  # or it would not be timed
+        share = rule.metric.quantile is None
+        over_ms, allowed = (math.inf, limit) if share else (limit, 1 - (rule.metric.quantile or 0.0))
+        broke = [
+            number
+            for number, times in enumerate(stretches.times[name])
+            if (over := _over(times, over_ms)) > allowed * len(times)
+            and more_than_limit(over, len(times), allowed) <= alpha
+        ]
+        if broke:
+            yield Broken(
+                endpoint=name,
+                metric=rule.metric.key,
+                limit=limit,
+                after_s=broke[0] * stretches.seconds,
+                times=len(broke),
+                stretches=stretches.count - broke[0],
+            )
+
+
+def _is_timed(rule: Rule) -> bool:
+    """Whether its limit can be asked of a stretch by counting requests: percentiles of all requests, and failures."""
+    countable = rule.metric.quantile is not None or rule.metric.key == "failures"
+    return rule.gate and rule.limit_above is not None and countable
+
+
+def _over(times: "np.ndarray[tuple[int], np.dtype[np.float64]]", limit_ms: float) -> int:
+    """How many took longer than the limit; where that is infinite, how many failed."""
+    return len(times) - int(np.searchsorted(times, limit_ms, side="left" if math.isinf(limit_ms) else "right"))
+
+
+def _silence(stretches: Stretches, window_s: float) -> Silence | None:
+    """The first gap between two successes that is no usual one, or the one until the end."""
+    answered = stretches.answered_s
+    if not len(answered):
+        return Silence(after_s=0.0, seconds=None) if window_s >= _SILENT_S else None
+    moments = np.concatenate(([0.0], answered.clip(0.0), [max(window_s, float(answered[-1]))]))
+    gaps = np.diff(moments)
+    mean_s = float(moments[-2]) / len(answered)
+    taken = np.sort(np.concatenate([one for times in stretches.times.values() for one in times]))
+    p99_s = nearest_rank(taken[np.isfinite(taken)], 0.99) / 1000
+    long = np.flatnonzero(gaps >= max(_SILENT_S, _GAPS * mean_s, _TIMES_P99 * p99_s))
+    if not len(long):
+        return None
+    first = int(long[0])
+    return Silence(after_s=float(moments[first]), seconds=float(gaps[first]) if first < len(answered) else None)

@@ -1,0 +1,136 @@
+"""A soak's window in equal stretches: what each of them showed, from samples and looks alone."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrypoint.measurement.metrics import METRICS, nearest_rank
+from entrypoint.measurement.samples import IS_FAILURE, read_rows
+from locustfiles.ml_loadtest import contract
+
+# Stretches of a quarter of a minute, but no more than sixty of them; a soak of an hour has one for each minute.
+_STRETCH_S = 15.0
+_FEWEST, _MOST = 20, 60
+_ENOUGH = 0.75
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretches:
+    """The window of a soak, cut into n stretches of the same length.
+
+    Attributes:
+        seconds: length of one.
+        times: by endpoint, the response times in ms of the requests that were due in each stretch, n arrays of shape (k,) in
+            ascending order; a failure is infinite.
+        answered_s: when each success had its answer, ascending, in seconds since the window began; of all requests due in it.
+    """
+
+    seconds: float
+    times: dict[str, list[NDArray[np.float64]]]
+    answered_s: NDArray[np.float64]
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(next(iter(self.times.values()), []))
+
+
+def read_stretches(folder: Path, closing: contract.Closing) -> Stretches:
+    """The stretches of a recorded soak.
+
+    Args:
+        folder: the exchange folder of the run, of one target and one level of load.
+        closing: the instrument's last word.
+    """
+    rows, names = read_rows(folder)
+    if not closing.spans:
+        return Stretches(seconds=0.0, times={}, answered_s=np.zeros(0))
+    span = closing.spans[0]
+    return stretches_of(rows[rows["segment"] == span.segment], names, span.start_s, span.end_s)
+
+
+def stretches_of(rows: NDArray[np.void], names: Sequence[str], start_s: float, end_s: float) -> Stretches:
+    """The stretches of a window.
+
+    Args:
+        rows: the samples that were due in it, shape (n,).
+        names: of the endpoints.
+        start_s, end_s: the window, in the samples' seconds.
+    """
+    window_s = max(end_s - start_s, 1e-9)
+    count = min(_MOST, max(_FEWEST, int(window_s / _STRETCH_S)))
+    numbers = np.floor((rows["due_s"] - start_s) * (count / window_s)).clip(0, count - 1).astype("i4")
+    failed = IS_FAILURE[rows["outcome"]]
+    ms = np.where(failed, np.inf, rows["response_ms"].astype("f8"))
+    times = {
+        names[endpoint]: [np.sort(ms[(rows["endpoint"] == endpoint) & (numbers == number)]) for number in range(count)]
+        for endpoint in np.unique(rows["endpoint"]).tolist()
+    }
+    answered = rows["start_s"][~failed] - start_s + ms[~failed] / 1000
+    return Stretches(seconds=window_s / count, times=times, answered_s=np.sort(answered))
+
+
+def response_times(stretches: Stretches, metric: str) -> tuple[tuple[float, float], ...]:
+    """A percentile of the service as a whole, stretch by stretch: the mean of its endpoints' own, weighted by their requests.
+
+    Each endpoint's own percentile, so that who was asked how often in a stretch moves nothing. An endpoint counts that has enough
+    requests in three stretches of four. A stretch in which one of those has too few is left out, as where the service kept every
+    user waiting, and so is one in which so many requests failed that the figure is infinite.
+
+    Args:
+        stretches: of the window.
+        metric: `p50` or `p95`.
+
+    Returns:
+        (second of its middle, ms) of each stretch.
+    """
+    p, minimum = METRICS[metric].quantile, METRICS[metric].minimum
+    assert p is not None, f"{metric} is no percentile"
+    enough = {name: [len(one) >= minimum for one in times] for name, times in stretches.times.items()}
+    parts = [times for name, times in stretches.times.items() if sum(enough[name]) >= _ENOUGH * stretches.count]
+    weights = [sum(map(len, times)) for times in parts]
+    found = []
+    for number in range(stretches.count if parts else 0):
+        if any(len(times[number]) < minimum for times in parts):
+            continue
+        each = (nearest_rank(times[number], p) * weight for times, weight in zip(parts, weights, strict=True))
+        value = sum(each) / sum(weights)
+        if math.isfinite(value):
+            found.append(((number + 0.5) * stretches.seconds, value))
+    return tuple(found)
+
+
+def memory(
+    looks: Iterable[Sequence[tuple[float, float | None]]], stretches: Stretches
+) -> tuple[tuple[float, float], ...]:
+    """Memory of all services together, stretch by stretch: the sum of the medians of each one's looks.
+
+    A median, for a few looks meet the process of a healthcheck. A stretch in which one of them was not looked at is left out.
+
+    Args:
+        looks: of each service, (second since the window began, MiB).
+        stretches: of the window.
+
+    Returns:
+        (second of its middle, MiB) of each stretch.
+    """
+    by_service = [_by_stretch(service, stretches) for service in looks]
+    return tuple(
+        ((number + 0.5) * stretches.seconds, sum(median(service[number]) for service in by_service))
+        for number in range(stretches.count)
+        if by_service and all(number in service for service in by_service)
+    )
+
+
+def _by_stretch(looks: Sequence[tuple[float, float | None]], stretches: Stretches) -> dict[int, list[float]]:
+    found: dict[int, list[float]] = {}
+    for second, mib in looks:
+        number = math.floor(second / stretches.seconds)
+        if mib is not None and 0 <= number < stretches.count:
+            found.setdefault(number, []).append(mib)
+    return found

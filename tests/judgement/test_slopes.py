@@ -1,0 +1,92 @@
+"""The slope of values in time, and how often its interval is wrong where neighbours in time are alike."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entrypoint.judgement.significance import exact_interval
+from entrypoint.judgement.slopes import Slope, slope_of
+
+SEEDS = 400
+
+
+def alike(seed, count, correlation):
+    """Noise of standard deviation one, each value of which resembles the one before."""
+    draws = np.random.default_rng(seed).standard_normal(count)
+    values = [draws[0]]
+    for draw in draws[1:]:
+        values.append(correlation * values[-1] + math.sqrt(1 - correlation**2) * draw)
+    return np.array(values)
+
+
+def points(values, every_s=60.0):
+    return [(number * every_s, float(value)) for number, value in enumerate(values)]
+
+
+@pytest.mark.parametrize(
+    ("count", "correlation", "bounded"), [(20, 0.0, 0.98), (60, 0.0, 0.99), (20, 0.6, 0.5), (60, 0.6, 0.9)]
+)
+def test_what_does_not_grow_is_seldom_said_to(count, correlation, bounded):
+    """At most one in forty on each side is what 95 % promises; so few trials cannot prove more than one in thirteen."""
+    found = [slope_of(points(alike(seed, count, correlation))) for seed in range(SEEDS)]
+    assert exact_interval(sum(slope.low > 0 for slope in found), SEEDS)[0] < 0.025
+    assert exact_interval(sum(slope.high < 0 for slope in found), SEEDS)[0] < 0.025
+    # An interval without bounds would never be wrong either.
+    assert sum(math.isfinite(slope.high - slope.low) for slope in found) > bounded * SEEDS
+
+
+@pytest.mark.parametrize(("count", "correlation", "grown"), [(20, 0.0, 4), (60, 0.0, 2), (60, 0.6, 6)])
+def test_a_planted_slope_is_found(count, correlation, grown):
+    """Growth of so many standard deviations of the noise, from the first value to the last."""
+    found = [slope_of(points(alike(seed, count, correlation) + np.linspace(0, grown, count))) for seed in range(100)]
+    true = grown / (60.0 * (count - 1))
+    assert np.mean([slope.value for slope in found]) == pytest.approx(true, rel=0.05)
+    assert sum(slope.low > 0 for slope in found) > 90
+    assert sum(slope.low <= true <= slope.high for slope in found) > 90
+
+
+def test_one_stretch_out_of_its_kind_does_not_move_it():
+    steady = [10.0 + 0.1 * (number % 3) for number in range(20)]
+    stalled = [*steady[:-1], 900.0]
+    assert slope_of(points(stalled)).value == pytest.approx(slope_of(points(steady)).value, abs=1e-4)
+    assert slope_of(points(stalled)).low <= 0 <= slope_of(points(stalled)).high
+
+
+def test_what_stays_the_same_has_no_slope_and_a_straight_line_its_own():
+    assert slope_of(points([7.0] * 20)) == Slope(value=0.0, low=0.0, high=0.0)
+    line = slope_of(points(3 + 0.5 * np.arange(20), every_s=1.0))
+    assert (line.value, line.low, line.high) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_of_fewer_than_ten_there_is_none_and_of_ten_that_wander_there_are_no_bounds():
+    assert slope_of(points(range(9))) is None
+    wandering = slope_of(points([0, 1, 3, 5, 6, 6, 5, 3, 1, 0]))
+    assert (wandering.low, wandering.high) == (-math.inf, math.inf)
+
+
+def test_too_few_for_so_much_certainty_are_not_bounded():
+    few = slope_of(points([1, 3, 2, 4, 2, 3, 1, 4, 2, 3]), confidence=0.99999)
+    assert (few.low, few.high) == (-math.inf, math.inf)
+
+
+finite = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
+
+
+@given(st.lists(finite, min_size=10, max_size=40), st.floats(0.1, 100), st.floats(-50, 50))
+def test_other_units_and_a_slope_that_is_added_move_it_as_they_should(values, factor, added):
+    found = slope_of(points(values, 1.0))
+    assert found.low <= found.value <= found.high
+    scaled = slope_of(points([factor * value for value in values], 1.0))
+    assert scaled.value == pytest.approx(found.times(factor).value, rel=1e-6, abs=1e-6)
+    tilted = slope_of(points([value + added * at for at, value in enumerate(values)], 1.0))
+    assert tilted.value == pytest.approx(found.value + added, rel=1e-6, abs=1e-6)
+
+
+@given(st.lists(finite, min_size=10, max_size=40), st.floats(0.5, 0.9), st.floats(0.9, 0.999))
+def test_more_certainty_is_a_wider_interval(values, less, more):
+    narrow, wide = (slope_of(points(values), confidence) for confidence in (less, more))
+    assert wide.low <= narrow.low
+    assert narrow.high <= wide.high
