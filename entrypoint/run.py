@@ -281,17 +281,22 @@ def conclude(
 
 
 def stretches(measurement: Measurement, timing: dict[str, float]) -> tuple[Stretch, ...]:
-    """The stages of a run that had several, on the clock of its first one."""
-    if not measurement.stages:
+    """The stages of a run that had several, or a soak before and after it first failed, on the clock of its first moment."""
+    before = Stretch(begin_s=-timing["warm-up"], end_s=0.0, target="", kind="ramp and warm-up")
+    edges: tuple[tuple[float, float, str], ...]
+    if measurement.soak and (failed_s := measurement.soak.failed_s) is not None:
+        edges = ((0.0, failed_s, ""), (failed_s, measurement.window_s, "after the first broken limit or silence"))
+    elif measurement.stages:
+        origin = measurement.stages[0].start_s
+        edges = tuple((stage.start_s - origin, stage.end_s - origin, stage.label) for stage in measurement.stages)
+    else:
         return ()
-    origin = measurement.stages[0].start_s
-    held = [
-        Stretch(
-            begin_s=stage.start_s - origin, end_s=stage.end_s - origin, target="", kind="measured", label=stage.label
-        )
-        for stage in measurement.stages
-    ]
-    return (Stretch(begin_s=-timing["warm-up"], end_s=0.0, target="", kind="ramp and warm-up"), *held)
+    measured = (
+        Stretch(begin_s=begin, end_s=end, target="", kind="measured", label=label)
+        for begin, end, label in edges
+        if end > begin
+    )
+    return (before, *measured)
 
 
 def _compared(known: Known, comparison: Comparison | None) -> Compared:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from statistics import median
+from typing import Literal
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from entrypoint.measurement.model import Broken, Growth, Measurement, Silence, S
 from entrypoint.measurement.soak import Stretches, memory, response_times
 from entrypoint.settings.model import Threshold
 
+_Of = Literal["p50", "p95", "memory"]
 _HOUR_S = 3600.0
 # Growth in an hour that nobody minds, though it may be certain: a hundredth of the response time, a MiB.
 _TRIFLE, _TRIFLE_MIB = 0.01, 1.0
@@ -43,7 +45,7 @@ def with_soak(
     if not stretches.count:
         return measurement
     window_s = stretches.seconds * stretches.count
-    series = {
+    series: dict[_Of, tuple[tuple[float, float], ...]] = {
         "p50": response_times(stretches, "p50"),
         "p95": response_times(stretches, "p95"),
         "memory": memory(looks, stretches),
@@ -77,7 +79,7 @@ def growth_of(soak: Soak, metric: str, confidence: float = 0.95) -> Slope | None
     return slope.times(factor / by) if by else None
 
 
-def _growth(of: str, points: Sequence[tuple[float, float]]) -> Growth | None:
+def _growth(of: _Of, points: Sequence[tuple[float, float]]) -> Growth | None:
     slope = slope_of(points)
     if slope is None:
         return None
@@ -95,7 +97,7 @@ def _growth(of: str, points: Sequence[tuple[float, float]]) -> Growth | None:
     )
 
 
-def _word(slope: Slope, trifle: float) -> str:
+def _word(slope: Slope, trifle: float) -> Literal["grew", "fell", "steady", "unknown"]:
     if math.isinf(slope.low) or math.isinf(slope.high):
         return "unknown"
     if abs(slope.value) < trifle or slope.low <= 0 <= slope.high:

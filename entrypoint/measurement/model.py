@@ -1,12 +1,18 @@
 """What one run gave: the values that pass on to baseline, judgement and report, and into `result.json`."""
 
 import math
-from typing import Annotated
+from itertools import pairwise
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 # As a key of JSON: 0.05, 0.999, 1.
 Probability = Annotated[str, StringConstraints(pattern=r"^(0(\.\d{1,9})?|1(\.0)?)$")]
+
+# Of a soak's window; its slopes are those between all pairs of them.
+MOST_STRETCHES = 60
+# What a run can have had: seconds, or successes in one.
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Value(BaseModel):
@@ -155,14 +161,24 @@ class Growth(Value):
         word: `grew` or `fell` where the whole interval says so and it is no trifle, else `steady`, or `unknown` without bounds.
     """
 
-    of: str
-    unit: str
+    of: Literal["p50", "p95", "memory"]
+    unit: Literal["ms", "MiB"]
     level: float
     per_hour: float
     low: float
     high: float
-    points: tuple[tuple[float, float], ...]
-    word: str
+    points: Annotated[tuple[tuple[Amount, float], ...], Field(max_length=MOST_STRETCHES)]
+    word: Literal["grew", "fell", "steady", "unknown"]
+
+    @field_validator("points")
+    @classmethod
+    def _one_after_the_other(cls, value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        """A result may come from elsewhere, and what stands still in time has no slope."""
+        if any(after[0] <= before[0] for before, after in pairwise(value)):
+            raise ValueError("stretches do not follow each other")
+        if not all(math.isfinite(found) for _, found in value):
+            raise ValueError("a stretch without a figure")
+        return value
 
 
 class Broken(Value):
@@ -177,7 +193,7 @@ class Broken(Value):
     endpoint: str
     metric: str
     limit: float
-    after_s: float
+    after_s: Amount
     times: int
     stretches: int
 
@@ -190,8 +206,8 @@ class Silence(Value):
         seconds: how long it was; None if it lasted until the end.
     """
 
-    after_s: float
-    seconds: float | None
+    after_s: Amount
+    seconds: Amount | None
 
 
 class Soak(Value):
@@ -205,11 +221,17 @@ class Soak(Value):
         silence: the first time that the service stopped answering; None if it did not.
     """
 
-    stretch_s: float
-    rate: float
+    stretch_s: Amount
+    rate: Amount
     growth: tuple[Growth, ...]
     broken: tuple[Broken, ...] = ()
     silence: Silence | None = None
+
+    @property
+    def failed_s(self) -> float | None:
+        """When a limit was first broken or the service first stopped answering, in seconds since the window began."""
+        moments = [one.after_s for one in self.broken] + ([self.silence.after_s] if self.silence else [])
+        return min(moments, default=None)
 
 
 class Attached(Value):

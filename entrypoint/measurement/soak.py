@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.measurement.metrics import METRICS, nearest_rank
+from entrypoint.measurement.model import MOST_STRETCHES
 from entrypoint.measurement.samples import IS_FAILURE, read_rows
 from locustfiles.ml_loadtest import contract
 
 # Stretches of a quarter of a minute, but no more than sixty of them; a soak of an hour has one for each minute.
 _STRETCH_S = 15.0
-_FEWEST, _MOST = 20, 60
+_FEWEST = 20
 _ENOUGH = 0.75
 
 
@@ -63,7 +64,7 @@ def stretches_of(rows: NDArray[np.void], names: Sequence[str], start_s: float, e
         start_s, end_s: the window, in the samples' seconds.
     """
     window_s = max(end_s - start_s, 1e-9)
-    count = min(_MOST, max(_FEWEST, int(window_s / _STRETCH_S)))
+    count = min(MOST_STRETCHES, max(_FEWEST, int(window_s / _STRETCH_S)))
     numbers = np.floor((rows["due_s"] - start_s) * (count / window_s)).clip(0, count - 1).astype("i4")
     failed = IS_FAILURE[rows["outcome"]]
     ms = np.where(failed, np.inf, rows["response_ms"].astype("f8"))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from entrypoint.report import headline, sections
+from entrypoint.report import endurance, headline, sections
 from entrypoint.report.figures import Figures, make_figures, rank_endpoints
 from entrypoint.report.neutral import Neutral, link, plain
 from entrypoint.report.pictures import Picture, make_pictures
@@ -39,6 +39,7 @@ class Context:
         reassurance: what a quiet verdict rests on.
         resolving: what would decide the rows that are in doubt.
         figures: the tables.
+        growth: of a soak, how fast response times and memory grew.
         levels: the stages, where there were several.
         pictures: charts for Markdown, each with its table.
         failures, more_failures: failed requests by kind, and how many kinds do not fit.
@@ -64,6 +65,7 @@ class Context:
     reassurance: tuple[str, ...]
     resolving: tuple[str, ...]
     figures: Figures
+    growth: tuple[endurance.Grown, ...]
     levels: tuple[sections.Level, ...]
     pictures: tuple[Picture, ...]
     failures: tuple[Failure, ...]
@@ -120,6 +122,7 @@ def make_context(result: Result, neutral: Neutral, room: Room, artifact_url: str
         reassurance=tuple(headline.reassurance(result, neutral)),
         resolving=tuple(headline.resolving(result, neutral)),
         figures=make_figures(result, neutral, room.deciding),
+        growth=tuple(endurance.growth(result.measurement, neutral)),
         levels=tuple(sections.levels(result.measurement, neutral)),
         pictures=make_pictures(result, rank_endpoints(result), neutral, room.pictures),
         failures=tuple(failures[: room.failures]),

@@ -11,7 +11,7 @@ from itertools import takewhile
 from statistics import median
 
 from entrypoint.judgement.wording import figure
-from entrypoint.measurement.model import EndpointMeasurement, Measurement
+from entrypoint.measurement.model import EndpointMeasurement, Measurement, Soak
 from entrypoint.report.neutral import Neutral, tight
 from entrypoint.report.result import Result
 
@@ -67,6 +67,7 @@ def make_pictures(result: Result, places: dict[str, int], neutral: Neutral, most
         for name in first
     ]
     drawn.append(_by_level(measurement) if measurement.capacity else _over_time(measurement))
+    drawn.append(_memory(measurement.soak) if measurement.soak else None)
     return tuple(picture for picture in drawn if picture)
 
 
@@ -134,6 +135,24 @@ def _over_time(measurement: Measurement) -> Picture | None:
         head=("From second", "Requests", "Failed", "p50", "p95"),
         rows=tuple(zip(seconds, *counts, map(_ms, p50), map(_ms, p95), strict=True)),
         note="Lower line: p50. Upper line: p95. Each is the median of the seconds until the next place.",
+    )
+
+
+def _memory(soak: Soak) -> Picture | None:
+    """Memory over a soak, where it is known."""
+    points = next((one.points for one in soak.growth if one.of == "memory"), ())
+    width = max(1, math.ceil(len(points) / _MOST_PLACES))
+    parts = [points[start : start + width] for start in range(0, len(points), width)]
+    mib = [median(value for _, value in part) for part in parts]
+    if len(parts) < _FEWEST or not all(map(math.isfinite, mib)):
+        return None
+    seconds = [f"{max(0.0, part[0][0] - soak.stretch_s / 2):.0f}" for part in parts]
+    return Picture(
+        title="Memory of the service over the soak",
+        code=_chart("MiB", seconds, [("line", mib)], axis="second"),
+        head=("From second", "Memory"),
+        rows=tuple(zip(seconds, (tight(figure(value, "MiB")) for value in mib), strict=True)),
+        note="Each place is the median of the stretches until the next one.",
     )
 
 

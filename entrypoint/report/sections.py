@@ -10,6 +10,7 @@ from entrypoint.judgement.wording import figure, percent
 from entrypoint.measurement.metrics import METRICS
 from entrypoint.measurement.model import Attached, Capacity, Law, Measurement, Stage
 from entrypoint.report.cells import Cell, make_cell
+from entrypoint.report.endurance import course
 from entrypoint.report.neutral import Neutral, tight
 from entrypoint.report.result import Result, Usage
 
@@ -156,6 +157,8 @@ def facts(result: Result, neutral: Neutral) -> Iterable[Part]:
         yield Part(label="Measured", text=neutral.prose(counted))
     if measurement and measurement.capacity:
         yield Part(label="Capacity", text=neutral.prose(capacity_in_words(measurement.capacity)))
+    if measurement and measurement.soak:
+        yield Part(label="Soak", text=course(measurement.soak, neutral))
     for name, found in measurement.attached.items() if measurement else ():
         yield Part(label="Attached", text=neutral.prose(f"{name}: {_attached(found)}"))
     if measurement and measurement.law and math.isfinite(measurement.law.expected_per_s):

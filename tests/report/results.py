@@ -6,7 +6,18 @@ from collections.abc import Iterable, Sequence
 from entrypoint.judgement.model import Change, Outcome, Reason, Status
 from entrypoint.judgement.wording import sentence
 from entrypoint.measurement.metrics import METRICS
-from entrypoint.measurement.model import Capacity, Check, EndpointMeasurement, FailureKind, Measurement, Stage
+from entrypoint.measurement.model import (
+    Broken,
+    Capacity,
+    Check,
+    EndpointMeasurement,
+    FailureKind,
+    Growth,
+    Measurement,
+    Silence,
+    Soak,
+    Stage,
+)
 from entrypoint.report.result import Compared, Environment, Look, Result, ServiceLog, Usage
 
 AGAINST = "8 runs on 6 occasions, the newest of commit 1f0c2aa of 2026-11-18 (3 days ago)"
@@ -433,8 +444,62 @@ def capacity() -> Result:
     )
 
 
+SOAK_S, SOAK_STRETCH_S = 3600.0, 60.0
+
+
+def points(begin: float, grown: float) -> tuple[tuple[float, float], ...]:
+    """An hour of minutes, each beside a straight line by a little."""
+    return tuple((60.0 * n + 30, begin + grown * n / 59 + 0.3 * math.sin(5.0 * n)) for n in range(60))
+
+
+def soak() -> Result:
+    """An hour of a service that remembers every request and searches through all that it remembers, until it hangs."""
+    grown = (
+        Growth(
+            of="p50", unit="ms", level=26.1, per_hour=10.2, low=9.87, high=10.6, points=points(21.0, 10.2), word="grew"
+        ),
+        Growth(
+            of="p95", unit="ms", level=61.4, per_hour=1.3, low=-2.04, high=4.71, points=points(61.0, 1.3), word="steady"
+        ),
+        Growth(
+            of="memory",
+            unit="MiB",
+            level=103.0,
+            per_hour=48.1,
+            low=47.2,
+            high=49.3,
+            points=points(79.0, 48.1),
+            word="grew",
+        ),
+    )
+    found = Soak(
+        stretch_s=SOAK_STRETCH_S, rate=32.0, growth=grown, silence=Silence(after_s=3391.4, seconds=None),
+        broken=(Broken(endpoint="POST /recommend", metric="p95", limit=100.0, after_s=1380.0, times=35, stretches=37),),
+    )  # fmt: skip
+    over = change(
+        "(service)", "response-growth", Status.OVER_LIMIT, 0.39, limit=0.05, note="at least 36.10 %", gated=True
+    )
+    doubt = change("(service)", "memory-growth", Status.REPORTED, 0.418, limit=None, gated=False)
+    measured = measurement().model_copy(
+        update={
+            "soak": found,
+            "window_s": SOAK_S,
+            "plan_text": "closed load, 20 users at 20/s, 3600 s measured",
+            "service": {"response-growth": 0.39, "memory-growth": 0.418},
+        }
+    )
+    silent = Reason(code="service-silent", text="No request succeeded any more after 56 min, until the end.")
+    return result(
+        Outcome.LIMIT_EXCEEDED,
+        [over, doubt, *rows("POST /recommend", 63.7, compared=False)],
+        (silent, *reasons_of([over], Status.OVER_LIMIT)),
+        measurement=measured,
+    )
+
+
 CASES = {
     "capacity": capacity,
+    "soak": soak,
     "pass": passed,
     "regression": regression,
     "improvement": improvement,

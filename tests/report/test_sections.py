@@ -1,14 +1,21 @@
 """The small parts of a report: the closed-loop law, and what weakens a run."""
 
+import json
+import math
+
 import pytest
 
+from entrypoint.errors import SettingsError
 from entrypoint.judgement.model import Outcome, Status
-from entrypoint.measurement.model import Attached, Law
+from entrypoint.measurement.model import Attached, Law, Silence
+from entrypoint.report.endurance import growth
 from entrypoint.report.headline import meaning
-from entrypoint.report.neutral import MarkdownNeutral
+from entrypoint.report.neutral import HtmlNeutral, MarkdownNeutral
+from entrypoint.report.result import parse_result
 from entrypoint.report.sections import caveats, facts
+from entrypoint.run import stretches
 from entrypoint.settings.model import CompareWith
-from tests.report.results import change, endpoint, measurement, passed, regression
+from tests.report.results import change, endpoint, measurement, passed, regression, soak
 
 
 def said(turns_per_s):
@@ -112,3 +119,103 @@ def test_nothing_is_explained_where_cpu_time_alone_has_risen():
     cpu = change("(service)", "cpu-per-request", Status.REGRESSED, 2.0, before=1.0)
     dearer = quiet.model_copy(update={"verdict": Outcome.REGRESSION, "changes": (*quiet.changes, cpu)})
     assert "computes more" not in meaning(dearer)
+
+
+def told(**changes):
+    """The facts of a soak, and its lines of growth."""
+    shown = soak()
+    found = shown.measurement.soak.model_copy(update=changes)
+    measured = shown.measurement.model_copy(update={"soak": found})
+    text = next(
+        part.text
+        for part in facts(shown.model_copy(update={"measurement": measured}), HtmlNeutral())
+        if part.label == "Soak"
+    )
+    return text.replace("\xa0", " "), growth(measured, MarkdownNeutral())
+
+
+def test_a_soak_says_which_limit_was_broken_first_and_how_often_since():
+    text, _ = told()
+    assert text == (
+        "p95 of <code>POST /recommend</code> was first over its limit of 100 ms after 23 min, and in 35 of the 37 stretches of "
+        "60 s from there on. The service stopped answering after 56 min, until the end."
+    )
+
+
+def test_a_soak_that_broke_nothing_and_a_silence_that_passed_are_said_to_be():
+    text, _ = told(broken=(), silence=None)
+    assert text == (
+        "No stretch of 60 s broke a limit by more than chance explains. The service never stopped answering."
+    )
+    assert told(silence=Silence(after_s=0.2, seconds=41.2))[0].endswith(
+        "The service stopped answering from the beginning on, for 41 s."
+    )
+
+
+@pytest.mark.parametrize(("several", "words"), [(3, ""), (4, "1 more limit was"), (6, "3 more limits were")])
+def test_of_many_broken_limits_the_first_are_named(several, words):
+    broken = soak().measurement.soak.broken[0]
+    text, _ = told(broken=(broken.model_copy(update={"metric": "unheard-of"}), *[broken] * (several - 1)))
+    assert text.startswith("unheard-of of ")
+    assert text.count("was first over") == 3
+    assert f"{words} broken later" in text if words else "broken later" not in text
+
+
+@pytest.mark.parametrize(
+    ("found", "interval", "result"),
+    [
+        ({"low": 47.2, "high": 49.3}, "+47.2 to +49.3 MiB", "grew"),
+        ({"low": -49.3, "high": -47.2, "word": "fell"}, "-49.3 to -47.2 MiB", "fell"),
+        ({"low": -1.0, "high": 2.0, "word": "steady"}, "-1.00 to +2.00 MiB", "no growth beyond +2.00 MiB"),
+        ({"low": -2.0, "high": -1.0, "word": "steady"}, "-2.00 to -1.00 MiB", "no growth"),
+        ({"low": 2.0, "high": math.inf, "word": "unknown"}, "+2.00 to without bound", None),
+        (
+            {"low": -math.inf, "high": math.inf, "word": "unknown"},
+            "without bounds",
+            "not known: its swings last too long for this soak",
+        ),
+    ],
+)
+def test_growth_in_words(found, interval, result):
+    memory = soak().measurement.soak.growth[2].model_copy(update=found)
+    line = told(growth=(memory,))[1][0]
+    assert line.interval.replace("\xa0", " ") == interval
+    assert result is None or line.result.replace("\xa0", " ") == result
+
+
+def test_memory_is_told_for_a_thousand_requests_too_where_any_succeeded():
+    memory = soak().measurement.soak.growth[2:]
+    assert [line.what for line in told(growth=memory)[1]] == ["memory, in an hour", "memory, in 1,000 requests"]
+    assert [line.what for line in told(growth=memory, rate=0.0)[1]] == ["memory, in an hour"]
+
+
+def test_the_page_marks_when_a_soak_first_failed():
+    found = soak().measurement
+    timing = {"warm-up": 5.0}
+    assert [(one.begin_s, one.end_s, one.label) for one in stretches(found, timing)] == [
+        (-5.0, 0.0, ""),
+        (0.0, 1380.0, ""),
+        (1380.0, 3600.0, "after the first broken limit or silence"),
+    ]
+    at_once = found.soak.model_copy(update={"silence": Silence(after_s=0.0, seconds=20.0)})
+    assert len(stretches(found.model_copy(update={"soak": at_once}), timing)) == 2
+    quiet = found.soak.model_copy(update={"silence": None, "broken": ()})
+    assert stretches(found.model_copy(update={"soak": quiet}), timing) == ()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"points": [[30.0, 1.0]] * 61},
+        {"points": [[30.0, 1.0], [30.0, 2.0]]},
+        {"points": [[30.0, "Infinity"]]},
+        {"points": [["Infinity", 1.0]]},
+        {"word": "<b>grew</b>"},
+        {"of": "p17"},
+    ],
+)
+def test_a_soak_from_elsewhere_that_cannot_be_is_refused(damage):
+    whole = soak().model_dump(mode="json")
+    whole["measurement"]["soak"]["growth"][0] |= damage
+    with pytest.raises(SettingsError, match="is not a result of this version"):
+        parse_result(json.dumps(whole).encode(), "result.json")

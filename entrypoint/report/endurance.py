@@ -1,0 +1,125 @@
+"""What a report says of a soak: growth as a table, broken limits and silence in sentences."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from entrypoint.judgement.wording import after, figure, percent
+from entrypoint.measurement.metrics import METRICS
+from entrypoint.measurement.model import Broken, Growth, Measurement, Silence, Soak
+from entrypoint.report.neutral import Neutral, glue
+
+# Limits that are told of; the rest are counted.
+_MOST_LIMITS = 3
+_HOUR_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grown:
+    """One line of the table of growth.
+
+    Attributes:
+        what: response time or memory of the service as a whole.
+        level: in the median stretch; "" where the line has none.
+        change, interval: in an hour, or in 1,000 requests.
+        result: in words.
+    """
+
+    what: str
+    level: str
+    change: str
+    interval: str
+    result: str
+
+
+def growth(measurement: Measurement | None, neutral: Neutral) -> list[Grown]:
+    """How fast response times and memory grew; nothing where nobody asked."""
+    soak = measurement.soak if measurement else None
+    lines = [line for one in soak.growth for line in _lines(one, soak)] if soak else []
+    return [
+        Grown(
+            what=neutral.cell_prose(line.what),
+            level=neutral.cell_prose(line.level),
+            change=neutral.cell_prose(line.change),
+            interval=neutral.cell_prose(line.interval),
+            result=neutral.cell_prose(line.result),
+        )
+        for line in lines
+    ]
+
+
+def _lines(growth: Growth, soak: Soak) -> Iterator[Grown]:
+    ratio = f" ({percent(growth.per_hour / growth.level)})" if growth.unit == "ms" and growth.level else ""
+    yield Grown(
+        what=f"{growth.of}, in an hour",
+        level=figure(growth.level, growth.unit),
+        change=f"{_signed(growth.per_hour, growth.unit)}{ratio}",
+        interval=_between(growth.low, growth.high, growth.unit),
+        result=_result(growth),
+    )
+    if growth.of == "memory" and soak.rate:
+        each = 1000 / (_HOUR_S * soak.rate)
+        yield Grown(
+            what="memory, in 1,000 requests",
+            level="",
+            change=_signed(growth.per_hour * each, growth.unit),
+            interval=_between(growth.low * each, growth.high * each, growth.unit),
+            result="",
+        )
+
+
+def _result(growth: Growth) -> str:
+    match growth.word:
+        case "unknown":
+            return "not known: its swings last too long for this soak"
+        case "steady" if growth.high > 0:
+            return f"no growth beyond {_signed(growth.high, growth.unit)}"
+        case "steady":
+            return "no growth"
+    return growth.word
+
+
+def _signed(value: float, unit: str) -> str:
+    if math.isinf(value):
+        return "without bound"
+    return f"{'+' if value > 0 else ''}{figure(value, unit)}"
+
+
+def _between(low: float, high: float, unit: str) -> str:
+    if math.isinf(low) and math.isinf(high):
+        return "without bounds"
+    return f"{_signed(low, unit).removesuffix(f' {unit}')} to {_signed(high, unit)}"
+
+
+def course(soak: Soak, neutral: Neutral) -> str:
+    """When which limit was first broken, and whether the service stopped answering."""
+    said = [_broken(one, soak, neutral) for one in soak.broken[:_MOST_LIMITS]]
+    more = len(soak.broken) - len(said)
+    if more > 0:
+        said.append(neutral.prose(f"{more} more limit{'s were' if more > 1 else ' was'} broken later."))
+    if not said:
+        said.append(neutral.prose(f"No stretch of {_stretch(soak)} broke a limit by more than chance explains."))
+    said.append(neutral.prose(_silence(soak.silence)))
+    return neutral.prose(" ").join(said)
+
+
+def _broken(broken: Broken, soak: Soak, neutral: Neutral) -> str:
+    known = METRICS.get(broken.metric)
+    label, unit = (known.label, known.unit) if known else (broken.metric, "")
+    rest = (
+        f" was first over its limit of {figure(broken.limit, unit)} {after(broken.after_s)}, and in {broken.times} of the "
+        f"{broken.stretches} stretches of {_stretch(soak)} from there on."
+    )
+    return glue(neutral.prose(f"{label} of ") + neutral.name(broken.endpoint), neutral.prose(rest))
+
+
+def _stretch(soak: Soak) -> str:
+    return f"{soak.stretch_s:.3g} s"
+
+
+def _silence(silence: Silence | None) -> str:
+    if silence is None:
+        return "The service never stopped answering."
+    if silence.seconds is None:
+        return f"The service stopped answering {after(silence.after_s)}, until the end."
+    return f"The service stopped answering {after(silence.after_s)}, for {silence.seconds:.0f} s."
