@@ -143,7 +143,7 @@ def _successful_percentile(p: float) -> Callable[[Times], float]:
 
 _OUT_OF_REACH = "what the service uses could not be read on this machine"
 _NO_SEARCH = "no capacity was searched for (`mode: capacity`)"
-_NO_SOAK = "growth is told of a soak alone (`mode: soak`), and of no fewer than ten stretches with enough requests"
+_NO_SOAK = "growth is told of a soak alone (`mode: soak`), and of no fewer than fifteen stretches with enough requests"
 _NO_PRESSURE = "this kernel does not count the pressure of a container by itself"
 _OWN_PRESSURE = "the pressure of each container is known, or none at all"
 
