@@ -24,7 +24,7 @@ from entrypoint.measurement.model import Measurement
 from entrypoint.measurement.samples import read_health
 from entrypoint.measurement.service import figures_of_images, figures_of_start, figures_of_use, ran_out
 from entrypoint.measurement.soak import read_stretches
-from entrypoint.measurement.validity import cores_of_generator
+from entrypoint.measurement.validity import check_constant, cores_of_generator
 from entrypoint.report.result import ServiceLog, Usage
 from entrypoint.service import Fault, Place, Target, cost, cpu, logs, resources, running, teardown_leftovers
 from entrypoint.service.process_tree import MARK
@@ -230,6 +230,8 @@ def _with_course(known: Known, generation: Generation, found: Measurement) -> Me
     """After a soak, how response time and memory went with time."""
     config = known.settings.config
     looks = [[(second, mib) for second, _, mib in usage.samples] for usage in generation.usage]
+    constant = check_constant(generation.closing.shape)
+    found = found.model_copy(update={"checks": (*found.checks, constant)})
     with timed(known.timing, "analysis"):
         stretches = read_stretches(generation.folder, generation.closing)
         return with_soak(found, stretches, looks, config.thresholds, config.compare.false_alarm_rate)

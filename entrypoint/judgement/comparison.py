@@ -174,7 +174,7 @@ def _growth(row: _Row, alpha: float) -> Slope | None:
 def _judge_growth(row: _Row, growth: Slope) -> Change:
     """Growth is an estimate: it is over the limit if its whole interval is, within it if none of the interval is above."""
     limit, unit = row.rule.limit_above, row.rule.metric.unit
-    low, high = figure(growth.low, unit), "without bound" if math.isinf(growth.high) else figure(growth.high, unit)
+    low, high = figure(growth.low, unit), figure(growth.high, unit)
     assert limit is not None  # or there would be nothing to judge
     if growth.low > limit:
         return _change(row, Status.OVER_LIMIT, note=f"at least {low}")

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from entrypoint.judgement.significance import t_quantile
+
 FEWEST = 15
+_FEWEST_INDEPENDENT = 10
 _MOST_ALIKE = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slope:
-    """A slope and where the true one lies, in units of the value for each unit of time; without a bound where it is not known."""
+    """A slope and where the true one lies, in units of the value for each unit of time."""
 
     value: float
     low: float
@@ -29,7 +32,9 @@ def slope_of(points: Sequence[tuple[float, float]], confidence: float = 0.95) ->
 
     Sen's interval takes the values to be independent, and neighbours in time are not: a machine that is slow now is slow in a
     moment too. So the variance of Kendall's S is multiplied by (1 + r) / (1 - r), where r is the correlation of neighbouring
-    residuals, of their ranks as Hamed and Rao have it (Journal of Hydrology 204, 1998).
+    residuals, of their ranks as Hamed and Rao have it (Journal of Hydrology 204, 1998). Where the values are worth fewer than ten
+    independent ones, ranks bound next to nothing, and it is the residuals' size that does: the standard error of a line of least
+    squares, multiplied likewise.
 
     Args:
         points: (time, value), in order of time.
@@ -47,15 +52,16 @@ def slope_of(points: Sequence[tuple[float, float]], confidence: float = 0.95) ->
     first, second = np.triu_indices(count, 1)
     slopes = np.sort((values[second] - values[first]) / (at[second] - at[first]))
     middle = float(np.median(slopes))
-    alike = _correlation(values - middle * at)
-    variance = (1 + alike) / (1 - alike) * count * (count - 1) * (2 * count + 5) / 18
-    width = float(ndtri(0.5 + confidence / 2)) * math.sqrt(variance)
+    residuals = values - middle * at
+    alike = _correlation(residuals)
+    inflation = (1 + alike) / (1 - alike)
+    if count < _FEWEST_INDEPENDENT * inflation:
+        error = float(residuals.std() / at.std()) * math.sqrt(inflation / (count - 2))
+        half = t_quantile(0.5 + confidence / 2, count - 2) * error
+        return Slope(value=middle, low=middle - half, high=middle + half)
+    width = float(ndtri(0.5 + confidence / 2)) * math.sqrt(inflation * count * (count - 1) * (2 * count + 5) / 18)
     low, high = math.floor((len(slopes) - width) / 2), math.ceil((len(slopes) + width) / 2)
-    return Slope(
-        value=middle,
-        low=float(slopes[low - 1]) if low >= 1 else -math.inf,
-        high=float(slopes[high]) if high < len(slopes) else math.inf,
-    )
+    return Slope(value=middle, low=float(slopes[max(low, 1) - 1]), high=float(slopes[min(high, len(slopes) - 1)]))
 
 
 def _correlation(residuals: NDArray[np.float64]) -> float:

@@ -97,9 +97,7 @@ def _growth(of: _Of, points: Sequence[tuple[float, float]]) -> Growth | None:
     )
 
 
-def _word(slope: Slope, trifle: float) -> Literal["grew", "fell", "steady", "unknown"]:
-    if math.isinf(slope.low) or math.isinf(slope.high):
-        return "unknown"
+def _word(slope: Slope, trifle: float) -> Literal["grew", "fell", "steady"]:
     if abs(slope.value) < trifle or slope.low <= 0 <= slope.high:
         return "steady"
     return "grew" if slope.value > 0 else "fell"

@@ -156,19 +156,19 @@ class Growth(Value):
         unit: of it.
         level: the median of its stretches, in the unit.
         per_hour: the median of the slopes between all stretches.
-        low, high: where the true growth in an hour lies, with 95 % probability; infinite where it is not known.
+        low, high: where the true growth in an hour lies, with 95 % probability.
         points: (second of the window, value) of each stretch that counts.
-        word: `grew` or `fell` where the whole interval says so and it is no trifle, else `steady`, or `unknown` without bounds.
+        word: `grew` or `fell` where the whole interval says so and it is no trifle, else `steady`.
     """
 
     of: Literal["p50", "p95", "memory"]
     unit: Literal["ms", "MiB"]
-    level: float
+    level: Amount
     per_hour: float
     low: float
     high: float
     points: Annotated[tuple[tuple[Amount, float], ...], Field(max_length=MOST_STRETCHES)]
-    word: Literal["grew", "fell", "steady", "unknown"]
+    word: Literal["grew", "fell", "steady"]
 
     @field_validator("points")
     @classmethod

@@ -163,6 +163,17 @@ def check_users(health: NDArray[np.void], gone: int) -> list[Check]:
     ]  # fmt: skip
 
 
+def check_constant(shape: str) -> Check:
+    """A soak: whether the load stayed what it was. What follows a load that changes is no growth.
+
+    Args:
+        shape: name of the LoadTestShape that said how many users were at work; "" without one.
+    """
+    changed = f"`{shape}`, a LoadTestShape, changed the load. Leave it out, or give `mode: gate`."
+    text = changed if shape else "The load was the same all the time."
+    return Check(name="constant-load", value=float(not shape), limit=1.0, unit="", ok=not shape, text=text)
+
+
 def check_arrivals(
     plan: Plan, step: Step, spans: Sequence[Span], late_ms: NDArray[np.float32], limits: Validity
 ) -> list[Check]:

@@ -1,6 +1,5 @@
 """What a report says of a soak: growth as a table, broken limits and silence in sentences."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -49,11 +48,12 @@ def growth(measurement: Measurement | None, neutral: Neutral) -> list[Grown]:
 
 
 def _lines(growth: Growth, soak: Soak) -> Iterator[Grown]:
-    ratio = f" ({percent(growth.per_hour / growth.level)})" if growth.unit == "ms" and growth.level else ""
+    # An hour is the unit and no forecast: a short soak may have fallen at a pace that no response time keeps up for so long.
+    ratio = growth.per_hour / growth.level if growth.unit == "ms" and growth.level else -1.0
     yield Grown(
         what=f"{growth.of}, in an hour",
         level=figure(growth.level, growth.unit),
-        change=f"{_signed(growth.per_hour, growth.unit)}{ratio}",
+        change=f"{_signed(growth.per_hour, growth.unit)}{f' ({percent(ratio)})' if ratio > -1 else ''}",
         interval=_between(growth.low, growth.high, growth.unit),
         result=_result(growth),
     )
@@ -69,25 +69,16 @@ def _lines(growth: Growth, soak: Soak) -> Iterator[Grown]:
 
 
 def _result(growth: Growth) -> str:
-    match growth.word:
-        case "unknown":
-            return "not known: its swings last too long for this soak"
-        case "steady" if growth.high > 0:
-            return f"no growth beyond {_signed(growth.high, growth.unit)}"
-        case "steady":
-            return "no growth"
-    return growth.word
+    if growth.word != "steady":
+        return growth.word
+    return f"no growth beyond {_signed(growth.high, growth.unit)}" if growth.high > 0 else "no growth"
 
 
 def _signed(value: float, unit: str) -> str:
-    if math.isinf(value):
-        return "without bound"
     return f"{'+' if value > 0 else ''}{figure(value, unit)}"
 
 
 def _between(low: float, high: float, unit: str) -> str:
-    if math.isinf(low) and math.isinf(high):
-        return "without bounds"
     return f"{_signed(low, unit).removesuffix(f' {unit}')} to {_signed(high, unit)}"
 
 

@@ -26,19 +26,16 @@ def points(values, every_s=60.0):
     return [(number * every_s, float(value)) for number, value in enumerate(values)]
 
 
-@pytest.mark.parametrize(
-    ("count", "correlation", "bounded"), [(20, 0.0, 0.9), (60, 0.0, 0.99), (20, 0.6, 0.6), (60, 0.6, 0.9)]
-)
-def test_what_does_not_grow_is_seldom_said_to(count, correlation, bounded):
-    """At most one in forty on each side is what 95 % promises; so few trials cannot prove more than one in thirteen."""
+@pytest.mark.parametrize("correlation", [0.0, 0.6])
+@pytest.mark.parametrize("count", [40, 60])
+def test_what_does_not_grow_is_seldom_said_to(count, correlation):
+    """At most one in forty on each side is what 95 % promises; measured are up to one in thirty."""
     found = [slope_of(points(alike(seed, count, correlation))) for seed in range(SEEDS)]
     assert exact_interval(sum(slope.low > 0 for slope in found), SEEDS)[0] < 0.025
     assert exact_interval(sum(slope.high < 0 for slope in found), SEEDS)[0] < 0.025
-    # An interval without bounds would never be wrong either.
-    assert sum(math.isfinite(slope.high - slope.low) for slope in found) > bounded * SEEDS
 
 
-@pytest.mark.parametrize(("count", "correlation", "grown"), [(20, 0.0, 4), (60, 0.0, 2), (60, 0.6, 6)])
+@pytest.mark.parametrize(("count", "correlation", "grown"), [(40, 0.0, 3), (60, 0.0, 2), (60, 0.6, 6)])
 def test_a_planted_slope_is_found(count, correlation, grown):
     """Growth of so many standard deviations of the noise, from the first value to the last."""
     found = [slope_of(points(alike(seed, count, correlation) + np.linspace(0, grown, count))) for seed in range(100)]
@@ -71,15 +68,29 @@ def test_growth_by_a_curve_is_growth(curve, count):
     assert sum(slope.low > 0 for slope in found) > 80
 
 
-def test_of_fewer_than_fifteen_there_is_none_and_of_those_that_wander_there_are_no_bounds():
+def test_of_fewer_than_fifteen_there_is_none():
     assert slope_of(points(range(14))) is None
-    wandering = slope_of(points(np.sin(np.linspace(0, 9, 15))))
-    assert (wandering.low, wandering.high) == (-math.inf, math.inf)
 
 
-def test_too_few_for_so_much_certainty_are_not_bounded():
-    few = slope_of(points([1, 3, 2, 4, 2] * 3), confidence=1 - 1e-12)
-    assert (few.low, few.high) == (-math.inf, math.inf)
+def test_swings_as_long_as_the_soak_bound_next_to_nothing():
+    """Half a wave grows for half of the time, and then no more."""
+    values = np.sin(np.linspace(0, 3 * np.pi, 40))
+    wandering = slope_of(points(values, 1.0))
+    assert wandering.low < -1 / 40 < 1 / 40 < wandering.high
+
+
+@pytest.mark.parametrize(
+    "curve", [np.sqrt, np.square, lambda at: 1 - np.exp(-2 * at)], ids=["root", "square", "levelling"]
+)
+def test_growth_without_noise_is_growth_whatever_its_curve(curve):
+    """Memory hardly swings at all: of what is left beside a curve each resembles the next, and yet nobody doubts it."""
+    smooth = 24 * curve(np.linspace(0, 1, 40)) + 0.05 * alike(1, 40, 0.0)
+    assert slope_of(points(smooth)).low > 0
+
+
+def test_no_certainty_is_beyond_the_steepest_pair():
+    sure = slope_of(points([1, 3, 2, 4, 2] * 3), confidence=1 - 1e-12)
+    assert (sure.low, sure.high) == (-2 / 60, 2 / 60)
 
 
 finite = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))

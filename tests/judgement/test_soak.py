@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Status
 from entrypoint.judgement.soak import growth_of, with_soak
 from entrypoint.judgement.wording import after, sentence
 from entrypoint.measurement.metrics import SERVICE
+from entrypoint.measurement.model import Growth
 from entrypoint.measurement.soak import Stretches
 from entrypoint.settings.model import Threshold
 
@@ -82,7 +84,6 @@ def test_where_nothing_grows_nothing_is_said_to_over_many_seeds():
     words = [one.word for seed in range(50) for one in soaked(course(seed), memory=looks(0.0, seed)).soak.growth]
     assert len(words) == 150
     assert words.count("grew") <= 8
-    assert words.count("unknown") <= 8
 
 
 def test_a_trifle_is_not_growth_however_certain():
@@ -93,12 +94,6 @@ def test_a_trifle_is_not_growth_however_certain():
 
 def test_a_fall_is_one():
     assert growth(soaked(course(), memory=looks(-60.0)))["memory"].word == "fell"
-
-
-def test_growth_without_bounds_is_not_known():
-    """Noise that lasts as long as the soak could be anything."""
-    wave = [[(float(second), 80 + 9 * math.sin(second / 560)) for second in range(3600)]]
-    assert growth(soaked(course(), memory=wave))["memory"].word == "unknown"
 
 
 def test_what_cannot_be_known_of_memory_has_no_figure():
@@ -227,15 +222,6 @@ def test_an_accusation_needs_a_wider_interval_than_the_one_that_is_shown():
     assert [row.status for row in rows if row.metric == "response-growth"] == [Status.UNRESOLVED]
 
 
-def test_growth_without_bounds_is_in_doubt_and_said_so():
-    wave = [[(float(second), 80 + 9 * math.sin(second / 560)) for second in range(3600)]]
-    found = soaked(course(), memory=wave)
-    limit = Threshold.model_validate({"endpoint": SERVICE, "memory-growth": {"max": "1MiB"}})
-    row = next(row for row in compare(found, None, [limit], 0.01).changes if row.metric == "memory-growth")
-    assert row.status is Status.UNRESOLVED
-    assert "between -∞ and without bound" in sentence(row)
-
-
 def test_a_limit_from_below_is_asked_of_the_figure_itself():
     found = soaked(course(), memory=looks(-60.0))
     limit = Threshold.model_validate({"endpoint": SERVICE, "memory-growth": {"max": "1MiB", "min": "0MiB"}})
@@ -259,3 +245,24 @@ def test_growth_with_a_limit_outside_of_a_soak_is_in_doubt():
 )  # fmt: skip
 def test_moments_of_a_long_run_in_words(seconds, words):
     assert after(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        ([(30.0, 1.0), (30.0, 2.0)], "do not follow each other"),
+        ([(30.0, math.inf)], "without a figure"),
+        ([(30.0 * number, 1.0) for number in range(61)], "at most 60"),
+    ],
+)
+def test_stretches_that_cannot_be_are_refused(points, words):
+    """A result may come from elsewhere, and is judged again."""
+    known = {"of": "p50", "unit": "ms", "level": 1.0, "per_hour": 0.0, "low": 0.0, "high": 0.0, "word": "steady"}
+    with pytest.raises(ValidationError, match=words):
+        Growth.model_validate({**known, "points": points})
+
+
+def test_the_first_of_broken_limits_and_silence_is_when_it_first_failed():
+    assert soaked(course()).soak.failed_s is None
+    assert soaked(quiet((600, 641))).soak.failed_s == pytest.approx(600, abs=0.3)
+    assert soaked(course(slow=range(12, COUNT)), LIMIT).soak.failed_s == 720.0

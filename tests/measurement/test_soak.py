@@ -7,6 +7,7 @@ import pytest
 
 from entrypoint.measurement.samples import DTYPE
 from entrypoint.measurement.soak import memory, read_stretches, response_times, stretches_of
+from entrypoint.measurement.validity import check_constant
 from locustfiles.ml_loadtest import contract
 from locustfiles.ml_loadtest.contract import Outcome
 
@@ -25,13 +26,13 @@ def table(samples):
     return found
 
 
-def cut(samples, seconds=300.0, start_s=0.0):
+def cut(samples, seconds=600.0, start_s=0.0):
     return stretches_of(table(samples), NAMES, start_s, start_s + seconds)
 
 
 @pytest.mark.parametrize(
     ("seconds", "count", "length"),
-    [(60, 20, 3), (300, 20, 15), (600, 40, 15), (900, 60, 15), (3600, 60, 60), (86_400, 60, 1440)],
+    [(60, 40, 1.5), (300, 40, 7.5), (600, 40, 15), (900, 60, 15), (3600, 60, 60), (86_400, 60, 1440)],
 )
 def test_a_stretch_is_a_quarter_of_a_minute_or_a_sixtieth_of_the_window(seconds, count, length):
     found = cut([(0, 0.5, 10)], seconds)
@@ -48,18 +49,18 @@ def test_a_request_belongs_to_the_stretch_in_which_it_was_due_and_a_failure_is_i
     assert found.answered_s == pytest.approx([0.0029, 1.02, 14.905, 339.99])
 
 
-def steady(ms, endpoint=0, each=20, stretches=range(20)):
+def steady(ms, endpoint=0, each=20, stretches=range(40)):
     return [(endpoint, 15.0 * number + 15 * part / each, ms) for number in stretches for part in range(each)]
 
 
 def test_the_response_time_of_the_service_is_the_mean_of_its_endpoints_percentiles():
     found = cut(steady(10) + steady(100, endpoint=1))
-    assert response_times(found, "p50") == tuple((7.5 + 15 * number, 55.0) for number in range(20))
+    assert response_times(found, "p50") == tuple((7.5 + 15 * number, 55.0) for number in range(40))
 
 
 def test_who_is_asked_how_often_in_a_stretch_moves_nothing():
     """The median of all requests would jump from 10 to 100 ms."""
-    often = steady(100, endpoint=1, each=60, stretches=range(10, 20)) + steady(100, 1, 20, range(10))
+    often = steady(100, endpoint=1, each=60, stretches=range(20, 40)) + steady(100, 1, 20, range(20))
     values = {value for _, value in response_times(cut(steady(10, each=40) + often), "p50")}
     assert len(values) == 1
 
@@ -73,15 +74,15 @@ def test_an_endpoint_with_too_few_requests_counts_for_nothing_and_without_any_th
 
 def test_stretches_that_failed_or_that_had_too_few_requests_are_left_out():
     failed, kept_waiting = steady(-1, stretches=[4]), steady(9000, each=2, stretches=[5])
-    rest = steady(10, stretches=[number for number in range(20) if number not in (4, 5)])
+    rest = steady(10, stretches=[number for number in range(40) if number not in (4, 5)])
     found = response_times(cut(rest + failed + kept_waiting), "p50")
-    assert len(found) == 18
+    assert len(found) == 38
     assert {4 * 15 + 7.5, 5 * 15 + 7.5}.isdisjoint(second for second, _ in found)
 
 
 def test_memory_is_the_sum_of_the_services_medians_where_each_was_looked_at():
     stretches = cut(steady(10))
-    first = [(float(second), 100.0 + (40.0 if second % 10 == 0 else 0.0)) for second in range(-3, 310)]
+    first = [(float(second), 100.0 + (40.0 if second % 10 == 0 else 0.0)) for second in range(-3, 610)]
     second = [(float(second), 50.0 if second != 7 else None) for second in range(240)]
     found = memory([first, second], stretches)
     assert found == tuple((7.5 + 15 * number, 150.0) for number in range(16))
@@ -97,3 +98,10 @@ def test_a_recording_is_read_without_its_warm_up_and_without_a_window_there_is_n
     assert sum(map(len, found.times["GET /a"])) == 1
     nothing = read_stretches(tmp_path, closing(samples, spans=(), steps=()))
     assert (nothing.count, response_times(nothing, "p50"), contract.Outcome.OK) == (0, (), 0)
+
+
+def test_a_load_that_a_shape_changed_is_no_soak():
+    assert check_constant("").ok
+    failed = check_constant("Steps")
+    assert not failed.ok
+    assert "`Steps`, a LoadTestShape, changed the load. Leave it out" in failed.text

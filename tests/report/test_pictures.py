@@ -18,7 +18,16 @@ from entrypoint.report.result import Result
 from scripts.preview.browser import show
 from scripts.preview.page import page, to_html
 from tests.browser import chromium_or_skip
-from tests.report.results import CASES, endpoint, failing_service, many_endpoints, measurement, no_baseline, regression
+from tests.report.results import (
+    CASES,
+    endpoint,
+    failing_service,
+    many_endpoints,
+    measurement,
+    no_baseline,
+    regression,
+    soak,
+)
 
 PREVIEW = Path(__file__).parents[2] / "scripts/preview"
 CHART = re.compile(r'<pre lang="mermaid"><code>(.*?)</code></pre>', re.DOTALL)
@@ -127,3 +136,17 @@ def test_a_run_of_any_length_has_at_most_twelve_places(seconds: int) -> None:
 
 def test_a_comment_draws_the_endpoints_that_matter_most() -> None:
     assert render_comment(many_endpoints()).count("by percentile**") == 3
+
+
+def test_a_soak_s_memory_is_drawn_over_time_where_it_is_known() -> None:
+    known = pictures(soak(), most=0)[-1]
+    assert known.title == "Memory of the service over the soak"
+    assert [row[0] for row in known.rows] == [f"{300 * place}" for place in range(12)]
+    found = soak().measurement
+    assert found
+    assert found.soak
+    times = found.soak.model_copy(update={"growth": found.soak.growth[:2]})
+    unknown = soak().model_copy(update={"measurement": found.model_copy(update={"soak": times})})
+    assert [picture.title for picture in pictures(unknown, most=0)] == [
+        "Response times of all endpoints over the measured window"
+    ]

@@ -1,7 +1,6 @@
 """The small parts of a report: the closed-loop law, and what weakens a run."""
 
 import json
-import math
 
 import pytest
 
@@ -168,19 +167,22 @@ def test_of_many_broken_limits_the_first_are_named(several, words):
         ({"low": -49.3, "high": -47.2, "word": "fell"}, "-49.3 to -47.2 MiB", "fell"),
         ({"low": -1.0, "high": 2.0, "word": "steady"}, "-1.00 to +2.00 MiB", "no growth beyond +2.00 MiB"),
         ({"low": -2.0, "high": -1.0, "word": "steady"}, "-2.00 to -1.00 MiB", "no growth"),
-        ({"low": 2.0, "high": math.inf, "word": "unknown"}, "+2.00 to without bound", None),
-        (
-            {"low": -math.inf, "high": math.inf, "word": "unknown"},
-            "without bounds",
-            "not known: its swings last too long for this soak",
-        ),
     ],
 )
 def test_growth_in_words(found, interval, result):
     memory = soak().measurement.soak.growth[2].model_copy(update=found)
     line = told(growth=(memory,))[1][0]
     assert line.interval.replace("\xa0", " ") == interval
-    assert result is None or line.result.replace("\xa0", " ") == result
+    assert line.result.replace("\xa0", " ") == result
+
+
+@pytest.mark.parametrize(
+    ("per_hour", "words"), [(10.2, "+10.2 ms (+39 %)"), (-13.0, "-13.0 ms (-50 %)"), (-32.0, "-32.0 ms")]
+)
+def test_no_response_time_falls_by_more_than_all_of_it(per_hour, words):
+    """An hour is the unit and no forecast."""
+    p50 = soak().measurement.soak.growth[0].model_copy(update={"per_hour": per_hour})
+    assert told(growth=(p50,))[1][0].change.replace("\xa0", " ") == words
 
 
 def test_memory_is_told_for_a_thousand_requests_too_where_any_succeeded():
