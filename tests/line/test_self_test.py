@@ -74,3 +74,10 @@ def test_a_service_that_is_already_running_cannot_stand_beside_itself(project): 
 
     assert code == 2
     assert "starts the service twice" in output.replace("\n", " ")
+
+
+@pytest.mark.parametrize("mode", ["capacity", "soak"])
+def test_only_a_gate_can_be_tried_on_itself(project, mode):
+    code, output = ml_loadtest(project, "self-test", "--mode", mode)
+    assert code == 2
+    assert f"compares one load with itself in turns, which `mode: {mode}` does not" in output
