@@ -77,7 +77,7 @@ def test_a_service_that_is_already_running_cannot_stand_beside_itself(project): 
 
 
 @pytest.mark.parametrize("mode", ["capacity", "soak"])
-def test_only_a_gate_can_be_tried_on_itself(project, mode):
+def test_only_a_gate_can_be_tried_on_itself(project, mode):  # noqa: F811
     code, output = ml_loadtest(project, "self-test", "--mode", mode)
     assert code == 2
     assert f"compares one load with itself in turns, which `mode: {mode}` does not" in output
