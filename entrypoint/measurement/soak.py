@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from entrypoint.measurement.metrics import METRICS, nearest_rank
 from entrypoint.measurement.model import MOST_STRETCHES
-from entrypoint.measurement.samples import IS_FAILURE, read_rows
+from entrypoint.measurement.samples import IS_FAILURE, grouped, read_rows
 from locustfiles.ml_loadtest import contract
 
 # A quarter of a minute, and a minute of an hour; no fewer than forty, from which it must be seen how alike neighbours are.
@@ -68,8 +68,12 @@ def stretches_of(rows: NDArray[np.void], names: Sequence[str], start_s: float, e
     numbers = np.floor((rows["due_s"] - start_s) * (count / window_s)).clip(0, count - 1).astype("i4")
     failed = IS_FAILURE[rows["outcome"]]
     ms = np.where(failed, np.inf, rows["response_ms"].astype("f8"))
+    places = grouped(rows["endpoint"].astype("i8") * count + numbers)
+    nothing = np.zeros(0, dtype=np.intp)
     times = {
-        names[endpoint]: [np.sort(ms[(rows["endpoint"] == endpoint) & (numbers == number)]) for number in range(count)]
+        names[endpoint]: [
+            np.sort(ms[places.get(place, nothing)]) for place in range(endpoint * count, (endpoint + 1) * count)
+        ]
         for endpoint in np.unique(rows["endpoint"]).tolist()
     }
     answered = rows["start_s"][~failed] - start_s + ms[~failed] / 1000
