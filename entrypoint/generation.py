@@ -13,7 +13,7 @@ from entrypoint.deciding import State, decider, first_level
 from entrypoint.errors import LoadTestError
 from entrypoint.judgement.capacity import breaking_hold, with_capacity
 from entrypoint.judgement.soak import with_soak
-from entrypoint.judgement.wording import after
+from entrypoint.judgement.wording import silent
 from entrypoint.known import Known, add, timed
 from entrypoint.load import locust, plan
 from entrypoint.load.interpreter import locust_python
@@ -350,7 +350,7 @@ def of_soak(measurement: Measurement) -> tuple[Fault, ...]:
     silence = measurement.soak.silence if measurement.soak else None
     if silence is None or silence.seconds is not None or not measurement.valid:
         return ()
-    return (Fault(kind="silent", what=f"No request succeeded any more {after(silence.after_s)}, until the end."),)
+    return (Fault(kind="silent", what=f"{silent(silence.after_s)}."),)
 
 
 def _no_closing(recording: Recording) -> contract.Closing:

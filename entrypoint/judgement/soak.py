@@ -145,17 +145,26 @@ def _over(times: "np.ndarray[tuple[int], np.dtype[np.float64]]", limit_ms: float
 
 
 def _silence(stretches: Stretches, window_s: float) -> Silence | None:
-    """The first gap between two successes that is no usual one, or the one until the end."""
+    """The first time that requests waited for a success longer than is usual, or the one until the end.
+
+    What nobody asked is no silence of the service: users think, some of them for a minute and all at once.
+    """
     answered = stretches.answered_s
-    if not len(answered):
-        return Silence(after_s=0.0, seconds=None) if window_s >= _SILENT_S else None
-    moments = np.concatenate(([0.0], answered.clip(0.0), [max(window_s, float(answered[-1]))]))
-    gaps = np.diff(moments)
-    mean_s = float(moments[-2]) / len(answered)
-    taken = np.sort(np.concatenate([one for times in stretches.times.values() for one in times]))
-    p99_s = nearest_rank(taken[np.isfinite(taken)], 0.99) / 1000
-    long = np.flatnonzero(gaps >= max(_SILENT_S, _GAPS * mean_s, _TIMES_P99 * p99_s))
+    edges = np.concatenate(([0.0], answered.clip(0.0), [float(answered[-1:].max(initial=window_s))]))
+    begins = np.maximum(edges[:-1], stretches.asked_s)
+    waits = edges[1:] - begins
+    long = np.flatnonzero(waits >= max(_SILENT_S, _usual_wait_s(stretches, float(edges[-2]))))
     if not len(long):
         return None
     first = int(long[0])
-    return Silence(after_s=float(moments[first]), seconds=float(gaps[first]) if first < len(answered) else None)
+    return Silence(after_s=float(begins[first]), seconds=float(waits[first]) if first < len(answered) else None)
+
+
+def _usual_wait_s(stretches: Stretches, last_s: float) -> float:
+    """What comes by chance, by the gaps between successes and by how long they take; 0 without any."""
+    count = len(stretches.answered_s)
+    if not count:
+        return 0.0
+    taken = np.sort(np.concatenate([one for times in stretches.times.values() for one in times]))
+    p99_s = nearest_rank(taken[np.isfinite(taken)], 0.99) / 1000
+    return max(_GAPS * last_s / count, _TIMES_P99 * p99_s)

@@ -65,13 +65,25 @@ def spread(change: Change) -> str:
 
 def after(seconds: float) -> str:
     """A moment of a long run: `after 48 s`, `after 23 min`, `after 3 h 12 min`, `from the beginning on`."""
+    return "from the beginning on" if seconds < 1 else f"after {lasting(seconds)}"
+
+
+def lasting(seconds: float) -> str:
+    """How long something took that may take long: `48 s`, `23 min`, `3 h 12 min`."""
     minutes = int(seconds / 60)
-    if seconds < 1:
-        return "from the beginning on"
     if minutes < 2:
-        return f"after {seconds:.0f} s"
+        return f"{seconds:.0f} s"
     hours, rest = divmod(minutes, 60)
-    return f"after {hours} h {rest} min" if hours else f"after {minutes} min"
+    return f"{hours} h {rest} min" if hours else f"{minutes} min"
+
+
+def silent(after_s: float) -> str:
+    """That no request succeeded from a moment on; without a full stop."""
+    return (
+        f"No request succeeded any more {after(after_s)}, until the end"
+        if after_s >= 1
+        else "No request succeeded at all"
+    )
 
 
 def sentence(change: Change) -> str:  # noqa: PLR0911 (one for each kind of row)

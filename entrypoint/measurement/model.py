@@ -199,10 +199,11 @@ class Broken(Value):
 
 
 class Silence(Value):
-    """How long no request succeeded.
+    """How long no request succeeded, though some were asked.
 
     Attributes:
-        after_s: when the last success before it had its answer, in seconds since the window began.
+        after_s: since when a request waited in vain, in seconds since the window began: since the last success, or since the first
+            one that was asked after it.
         seconds: how long it was; None if it lasted until the end.
     """
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -29,11 +29,14 @@ class Stretches:
         times: by endpoint, the response times in ms of the requests that were due in each stretch, n arrays of shape (k,) in
             ascending order; a failure is infinite.
         answered_s: when each success had its answer, ascending, in seconds since the window began; of all requests due in it.
+        asked_s: of all requests that were without their answer at the window's begin and after each success, or came later, when
+            the first one was asked; infinite where there was none. Shape (successes + 1,), or (1,) if somebody asked all the time.
     """
 
     seconds: float
     times: dict[str, list[NDArray[np.float64]]]
     answered_s: NDArray[np.float64]
+    asked_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
 
     @property
     def count(self) -> int:
@@ -52,16 +55,21 @@ def read_stretches(folder: Path, closing: contract.Closing) -> Stretches:
     if not closing.spans:
         return Stretches(seconds=0.0, times={}, answered_s=np.zeros(0))
     span = closing.spans[0]
-    return stretches_of(rows[rows["segment"] == span.segment], names, span.start_s, span.end_s)
+    window = rows[rows["segment"] == span.segment]
+    open_load = closing.steps[span.block].arrival_rate is not None
+    return stretches_of(window, names, span.start_s, span.end_s, open_load=open_load)
 
 
-def stretches_of(rows: NDArray[np.void], names: Sequence[str], start_s: float, end_s: float) -> Stretches:
+def stretches_of(
+    rows: NDArray[np.void], names: Sequence[str], start_s: float, end_s: float, *, open_load: bool = False
+) -> Stretches:
     """The stretches of a window.
 
     Args:
         rows: the samples that were due in it, shape (n,).
         names: of the endpoints.
         start_s, end_s: the window, in the samples' seconds.
+        open_load: whether response times are from when requests were due, and not from when they were sent.
     """
     window_s = max(end_s - start_s, 1e-9)
     count = min(MOST_STRETCHES, max(_FEWEST, int(window_s / _STRETCH_S)))
@@ -76,8 +84,28 @@ def stretches_of(rows: NDArray[np.void], names: Sequence[str], start_s: float, e
         ]
         for endpoint in np.unique(rows["endpoint"]).tolist()
     }
-    answered = rows["start_s"][~failed] - start_s + ms[~failed] / 1000
-    return Stretches(seconds=window_s / count, times=times, answered_s=np.sort(answered))
+    begun = (_taken_s(rows) if open_load else rows["start_s"]) - start_s
+    ended = begun + rows["response_ms"] / 1000
+    answered = np.sort(ended[~failed])
+    return Stretches(
+        seconds=window_s / count, times=times, answered_s=answered, asked_s=_first_asked(begun, ended, answered)
+    )
+
+
+def _taken_s(rows: NDArray[np.void]) -> NDArray[np.float64]:
+    """From when the response time counts in open load: from the due moment, or as much later as the pacer was late."""
+    return np.where(np.isnan(rows["late_ms"]), rows["start_s"], rows["due_s"] + rows["late_ms"] / 1000)
+
+
+def _first_asked(
+    begun: NDArray[np.float64], ended: NDArray[np.float64], answered: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """See `Stretches.asked_s`; of requests that began and ended then, shape (n,), in any order."""
+    order = np.argsort(ended)
+    first = np.append(np.minimum.accumulate(begun[order][::-1])[::-1], np.inf)
+    moments = np.concatenate(([0.0], answered))
+    found: NDArray[np.float64] = first[np.searchsorted(ended[order], moments, side="right")]
+    return found
 
 
 def response_times(stretches: Stretches, metric: str) -> tuple[tuple[float, float], ...]:

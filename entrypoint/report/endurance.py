@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from entrypoint.judgement.wording import after, figure, percent
+from entrypoint.judgement.wording import after, figure, lasting, percent, silent
 from entrypoint.measurement.metrics import METRICS
 from entrypoint.measurement.model import Broken, Growth, Measurement, Silence, Soak
 from entrypoint.report.neutral import Neutral, glue
@@ -109,8 +109,9 @@ def _stretch(soak: Soak) -> str:
 
 
 def _silence(silence: Silence | None) -> str:
+    """Of successes and not of answers: a service that answers each request with an error is no better."""
     if silence is None:
         return "The service never stopped answering."
-    if silence.seconds is None:
-        return f"The service stopped answering {after(silence.after_s)}, until the end."
-    return f"The service stopped answering {after(silence.after_s)}, for {silence.seconds:.0f} s."
+    if silence.seconds is not None:
+        return f"It stopped answering {after(silence.after_s)}: no request succeeded for {lasting(silence.seconds)}."
+    return f"{silent(silence.after_s)}."

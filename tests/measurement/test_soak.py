@@ -1,6 +1,7 @@
 """A window in stretches, from samples alone."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -98,6 +99,48 @@ def test_a_recording_is_read_without_its_warm_up_and_without_a_window_there_is_n
     assert sum(map(len, found.times["GET /a"])) == 1
     nothing = read_stretches(tmp_path, closing(samples, spans=(), steps=()))
     assert (nothing.count, response_times(nothing, "p50"), contract.Outcome.OK) == (0, (), 0)
+
+
+def test_it_is_known_since_when_somebody_waited_for_each_success():
+    """Users who think for a minute leave a service in peace; a failure, or a request that hangs, is one that waits."""
+    thinking = cut([(0, 1.0, 500), (0, 61.0, 500), (0, 121.0, 500)])
+    assert list(thinking.asked_s) == [1, 61, 121, math.inf]
+    in_vain = cut([(0, 1.0, 500), (0, 3.0, -1), (0, 61.0, 500), (0, 70.0, -500_000)])
+    assert list(in_vain.asked_s) == [1, 3, 70]
+    overlapping = cut([(0, 1.0, 30_000), (0, 2.0, 500), (0, 40.0, 500)])
+    assert list(overlapping.asked_s) == [1, 1, 40, math.inf]
+
+
+def test_in_open_load_a_response_time_counts_from_when_the_request_was_due():
+    """The users were busy for 59 s; its answer came 10 ms after it was sent, and not a minute after that."""
+    backlog = table([(0, 100.0, 59_010), (0, 160.0, 20)])
+    backlog["start_s"][0] = 159.0
+    backlog["late_ms"] = [0.0, math.nan]
+    found = stretches_of(backlog, NAMES, 0.0, 600.0, open_load=True)
+    assert found.answered_s == pytest.approx([159.01, 160.02])
+    assert stretches_of(backlog, NAMES, 0.0, 600.0).answered_s == pytest.approx([160.02, 218.01])
+
+
+def test_how_a_recording_counts_its_times_is_read_from_its_plan(tmp_path):
+    samples = [(0, Outcome.OK, 0, 1.5, 10.0)]
+    write(tmp_path, samples)
+    rows = np.fromfile(tmp_path / "samples-0.bin", DTYPE)
+    rows["start_s"] += 2.0
+    rows.tofile(tmp_path / "samples-0.bin")
+    for rate, answered_s in ((None, 2.51), (5.0, 0.51)):
+        read = read_stretches(tmp_path, closing(samples, steps=(contract.Step(10, 2, arrival_rate=rate),)))
+        assert read.answered_s == pytest.approx([answered_s])
+
+
+def test_two_hundred_endpoints_are_cut_in_one_go():
+    """A mask for each endpoint and stretch took 1.7 s for a hundredth of what a long soak has."""
+    rows = np.zeros(1_000_000, DTYPE)
+    rows["due_s"] = np.linspace(0, 3599, len(rows))
+    rows["endpoint"] = np.arange(len(rows)) % 200
+    began = time.process_time()
+    found = stretches_of(rows, [f"GET /{number}" for number in range(200)], 0.0, 3600.0)
+    assert time.process_time() - began < 5
+    assert sum(len(one) for times in found.times.values() for one in times) == len(rows)
 
 
 def test_a_load_that_a_shape_changed_is_no_soak():
