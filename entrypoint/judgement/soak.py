@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
@@ -50,11 +51,14 @@ def with_soak(
         "p95": response_times(stretches, "p95"),
         "memory": memory(looks, stretches),
     }
+    limited = _limited(stretches, thresholds, rate)
     soak = Soak(
         stretch_s=stretches.seconds,
         rate=len(stretches.answered_s) / window_s,
         growth=tuple(growth for of, points in series.items() if (growth := _growth(of, points))),
-        broken=tuple(sorted(_broken(stretches, thresholds, rate), key=lambda one: one.after_s)),
+        broken=tuple(sorted(_broken(stretches, limited), key=lambda one: one.after_s)),
+        limits=len(limited),
+        unseen=sum(not one.can_be_seen(stretches) for one in limited),
         silence=_silence(stretches, window_s),
     )
     found = {metric: slope.value for metric in _METRICS if (slope := growth_of(soak, metric))}
@@ -94,7 +98,15 @@ def _growth(of: _Of, points: Sequence[tuple[float, float]]) -> Growth | None:
         high=slope.high,
         points=tuple(points),
         word=_word(slope, trifle),
+        slowed=_slowed(points),
     )
+
+
+def _slowed(points: Sequence[tuple[float, float]]) -> bool:
+    """Whether it grew, and all of the second half's interval is below all of the first one's."""
+    middle = len(points) // 2
+    first, second = slope_of(points[:middle]), slope_of(points[middle:])
+    return first is not None and second is not None and first.low > 0 and second.high < first.low
 
 
 def _word(slope: Slope, trifle: float) -> Literal["grew", "fell", "steady"]:
@@ -103,30 +115,62 @@ def _word(slope: Slope, trifle: float) -> Literal["grew", "fell", "steady"]:
     return "grew" if slope.value > 0 else "fell"
 
 
-def _broken(stretches: Stretches, thresholds: list[Threshold], rate: float) -> Iterator[Broken]:
-    """Every limit that was broken, from the first stretch on in which more requests were over it than chance explains.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limited:
+    """A limit as one of a share: of p95, that no more than one request in twenty is over it."""
 
-    A limit of a percentile is one of a share: of p95, that no more than one request in twenty is over it. An exact binomial tail
-    asks that of each stretch, and all stretches of all limits share the rate (Bonferroni).
-    """
-    limited = [(name, rule) for name in stretches.times for rule in rules_for(name, thresholds) if _is_timed(rule)]
-    alpha = rate / max(1, len(limited) * stretches.count)
-    for name, rule in limited:
-        limit = rule.limit_above
-        assert limit is not None  # or it would not be timed
-        share = rule.metric.quantile is None
-        over_ms, allowed = (math.inf, limit) if share else (limit, 1 - (rule.metric.quantile or 0.0))
+    endpoint: str
+    metric: str
+    limit: float
+    over_ms: float
+    allowed: float
+    alpha: float
+
+    def is_broken(self, over: int, requests: int) -> bool:
+        """Whether more are over it than chance explains, by an exact binomial tail."""
+        return over > self.allowed * requests and more_than_limit(over, requests, self.allowed) <= self.alpha
+
+    def can_be_seen(self, stretches: Stretches) -> bool:
+        """Whether some stretch would break it, were all of its requests over it."""
+        most = max(map(len, stretches.times[self.endpoint]))
+        return self.is_broken(most, most)
+
+
+def _limited(stretches: Stretches, thresholds: list[Threshold], rate: float) -> list[_Limited]:
+    """Every limit that can be asked of a stretch; all stretches of all limits share the rate (Bonferroni)."""
+    rules = [
+        (name, rule, limit)
+        for name in stretches.times
+        for rule in rules_for(name, thresholds)
+        if _is_timed(rule) and (limit := rule.limit_above) is not None
+    ]
+    alpha = rate / max(1, len(rules) * stretches.count)
+    return [
+        _Limited(
+            endpoint=name,
+            metric=rule.metric.key,
+            limit=limit,
+            over_ms=math.inf if rule.metric.quantile is None else limit,
+            allowed=limit if rule.metric.quantile is None else 1 - rule.metric.quantile,
+            alpha=alpha,
+        )
+        for name, rule, limit in rules
+    ]
+
+
+def _broken(stretches: Stretches, limited: list[_Limited]) -> Iterator[Broken]:
+    """Every limit that was broken, from the first stretch on in which it was."""
+    for one in limited:
         broke = [
             number
-            for number, times in enumerate(stretches.times[name])
-            if (over := _over(times, over_ms)) > allowed * len(times)
-            and more_than_limit(over, len(times), allowed) <= alpha
+            for number, times in enumerate(stretches.times[one.endpoint])
+            if one.is_broken(_over(times, one.over_ms), len(times))
         ]
         if broke:
             yield Broken(
-                endpoint=name,
-                metric=rule.metric.key,
-                limit=limit,
+                endpoint=one.endpoint,
+                metric=one.metric,
+                limit=one.limit,
                 after_s=broke[0] * stretches.seconds,
                 times=len(broke),
                 stretches=stretches.count - broke[0],
@@ -134,9 +178,9 @@ def _broken(stretches: Stretches, thresholds: list[Threshold], rate: float) -> I
 
 
 def _is_timed(rule: Rule) -> bool:
-    """Whether its limit can be asked of a stretch by counting requests: percentiles of all requests, and failures."""
+    """Whether a limit of it can be asked of a stretch by counting requests: percentiles of all requests, and failures."""
     countable = rule.metric.quantile is not None or rule.metric.key == "failures"
-    return rule.gate and rule.limit_above is not None and countable
+    return rule.gate and countable
 
 
 def _over(times: "np.ndarray[tuple[int], np.dtype[np.float64]]", limit_ms: float) -> int:

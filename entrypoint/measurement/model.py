@@ -159,6 +159,7 @@ class Growth(Value):
         low, high: where the true growth in an hour lies, with 95 % probability.
         points: (second of the window, value) of each stretch that counts.
         word: `grew` or `fell` where the whole interval says so and it is no trifle, else `steady`.
+        slowed: whether it grew more slowly in the second half than in the first, by intervals that do not meet.
     """
 
     of: Literal["p50", "p95", "memory"]
@@ -169,6 +170,7 @@ class Growth(Value):
     high: float
     points: Annotated[tuple[tuple[Amount, float], ...], Field(max_length=MOST_STRETCHES)]
     word: Literal["grew", "fell", "steady"]
+    slowed: bool = False
 
     @field_validator("points")
     @classmethod
@@ -202,7 +204,7 @@ class Silence(Value):
     """How long no request succeeded, though some were asked.
 
     Attributes:
-        after_s: since when a request waited in vain, in seconds since the window began: since the last success, or since the first
+        after_s: since when a request waited in vain, in seconds since the window began: since the last success, or the first
             one that was asked after it.
         seconds: how long it was; None if it lasted until the end.
     """
@@ -219,6 +221,8 @@ class Soak(Value):
         rate: successes in a second, over the whole window.
         growth: of response times and memory, as far as it is known.
         broken: every limit that was broken, the first one first.
+        limits: how many of the limits, each endpoint's for itself, were asked of every stretch.
+        unseen: of how many of those no stretch has so many requests that it could be seen to break the limit.
         silence: the first time that the service stopped answering; None if it did not.
     """
 
@@ -226,6 +230,8 @@ class Soak(Value):
     rate: Amount
     growth: tuple[Growth, ...]
     broken: tuple[Broken, ...] = ()
+    limits: int = 0
+    unseen: int = 0
     silence: Silence | None = None
 
     @property

@@ -30,7 +30,7 @@ class Stretches:
             ascending order; a failure is infinite.
         answered_s: when each success had its answer, ascending, in seconds since the window began; of all requests due in it.
         asked_s: of all requests that were without their answer at the window's begin and after each success, or came later, when
-            the first one was asked; infinite where there was none. Shape (successes + 1,), or (1,) if somebody asked all the time.
+            the first one was asked; infinite where there was none. Shape (successes + 1,), or (1,) if somebody always asked.
     """
 
     seconds: float

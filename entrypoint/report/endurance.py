@@ -11,6 +11,8 @@ from entrypoint.report.neutral import Neutral, glue
 # Limits that are told of; the rest are counted.
 _MOST_LIMITS = 3
 _HOUR_S = 3600.0
+# From fewer stretches than that share of them, growth is told with their number.
+_MOST_OF = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,10 @@ class Grown:
 def growth(measurement: Measurement | None, neutral: Neutral) -> list[Grown]:
     """How fast response times and memory grew; nothing where nobody asked."""
     soak = measurement.soak if measurement else None
-    lines = [line for one in soak.growth for line in _lines(one, soak)] if soak else []
+    if measurement is None or soak is None:
+        return []
+    stretches = round(measurement.window_s / soak.stretch_s) if soak.stretch_s else 0
+    lines = [line for one in soak.growth for line in _lines(one, soak, stretches)]
     return [
         Grown(
             what=neutral.cell_prose(line.what),
@@ -47,7 +52,7 @@ def growth(measurement: Measurement | None, neutral: Neutral) -> list[Grown]:
     ]
 
 
-def _lines(growth: Growth, soak: Soak) -> Iterator[Grown]:
+def _lines(growth: Growth, soak: Soak, stretches: int) -> Iterator[Grown]:
     # An hour is the unit and no forecast: a short soak may have fallen at a pace that no response time keeps up for so long.
     ratio = growth.per_hour / growth.level if growth.unit == "ms" and growth.level else -1.0
     yield Grown(
@@ -55,7 +60,7 @@ def _lines(growth: Growth, soak: Soak) -> Iterator[Grown]:
         level=figure(growth.level, growth.unit),
         change=f"{_signed(growth.per_hour, growth.unit)}{f' ({percent(ratio)})' if ratio > -1 else ''}",
         interval=_between(growth.low, growth.high, growth.unit),
-        result=_result(growth),
+        result=_result(growth, stretches),
     )
     if growth.of == "memory" and soak.rate:
         each = 1000 / (_HOUR_S * soak.rate)
@@ -68,10 +73,18 @@ def _lines(growth: Growth, soak: Soak) -> Iterator[Grown]:
         )
 
 
-def _result(growth: Growth) -> str:
+def _result(growth: Growth, stretches: int) -> str:
+    """Where nothing is certain, how much may be hidden; and what part of the soak it is said of."""
     if growth.word != "steady":
-        return growth.word
-    return f"no growth beyond {_signed(growth.high, growth.unit)}" if growth.high > 0 else "no growth"
+        said = growth.word + (", more slowly in the second half" if growth.slowed and growth.word == "grew" else "")
+    elif growth.high <= 0:
+        said = "no growth"
+    else:
+        # A trifle may be certain.
+        none = "no growth to speak of" if growth.low > 0 else "no certain growth"
+        said = f"{none}; at most {_signed(growth.high, growth.unit)}"
+    known = len(growth.points)
+    return said if known >= _MOST_OF * stretches else f"{said} (in {known} of {stretches} stretches)"
 
 
 def _signed(value: float, unit: str) -> str:
@@ -88,10 +101,30 @@ def course(soak: Soak, neutral: Neutral) -> str:
     more = len(soak.broken) - len(said)
     if more > 0:
         said.append(neutral.prose(f"{more} more limit{'s were' if more > 1 else ' was'} broken later."))
-    if not said:
-        said.append(neutral.prose(f"No stretch of {_stretch(soak)} broke a limit by more than chance explains."))
-    said.append(neutral.prose(_silence(soak.silence)))
+    said += [neutral.prose(text) for text in (*_unbroken(soak), *_unknown(soak), _silence(soak.silence))]
     return neutral.prose(" ").join(said)
+
+
+def _unbroken(soak: Soak) -> Iterator[str]:
+    """That no limit was broken, as far as a stretch can tell."""
+    if not soak.limits:
+        yield "No percentile and no share of failures has a limit, which a stretch could break."
+        return
+    if not soak.broken and soak.unseen < soak.limits:
+        yield f"No stretch of {_stretch(soak)} broke a limit by more than chance explains."
+    if soak.unseen:
+        which = f"{soak.unseen} of the {soak.limits} limits" if soak.limits > 1 else "the limit"
+        yield f"For {which}, stretches of {_stretch(soak)} have too few requests to tell."
+
+
+def _unknown(soak: Soak) -> Iterator[str]:
+    """Of what growth is not known, and why."""
+    known = {one.of for one in soak.growth}
+    times = [name for name in ("p50", "p95") if name not in known]
+    if times:
+        yield f"Growth of {' and '.join(times)} is not known: too few stretches have enough successes."
+    if "memory" not in known:
+        yield "Growth of memory is not known: it was not read often enough."
 
 
 def _broken(broken: Broken, soak: Soak, neutral: Neutral) -> str:

@@ -64,3 +64,53 @@ def test_where_every_request_fails_it_was_silent_all_the_time():
 def test_a_request_that_hangs_is_silence_since_it_was_asked():
     hanging = requests([400.0], ms=230_000.0, failed=True)
     assert soaked(requests(each(0.1, 0.0, 300.0)), hanging).soak.silence == Silence(after_s=400.0, seconds=None)
+
+
+P95 = {"endpoint": "*", "p95": {"max": "100ms"}, "failures": {"max": "1%"}}
+
+
+def test_limits_that_no_stretch_has_requests_enough_for_are_counted_and_not_said_to_hold():
+    """Two hundred endpoints of which each is asked twice a minute, every one of them five times too slow."""
+    rare = [requests(each(30.0, 0.1 * number), 500.0, endpoint=number) for number in range(200)]
+    found = soaked(*rare, limits=[P95]).soak
+    assert (found.broken, found.limits, found.unseen) == ((), 400, 400)
+    often = requests(each(0.1), endpoint=200)
+    found = soaked(*rare, often, limits=[P95]).soak
+    assert (found.broken, found.limits, found.unseen) == ((), 402, 400)
+
+
+def test_one_slow_stretch_is_told_though_the_whole_window_keeps_the_limit():
+    slow = (each(0.1) >= 300) & (each(0.1) < 315)
+    (broken,) = soaked(requests(each(0.1), np.where(slow, 400.0, 20.0)), limits=[P95]).soak.broken
+    assert (broken.metric, broken.after_s, broken.times, broken.stretches) == ("p95", 300.0, 1, 20)
+
+
+def test_an_endpoint_that_comes_in_the_second_half_broke_its_limit_there():
+    late = requests(each(0.1, 300.0), 500.0, endpoint=1)
+    found = soaked(requests(each(0.1)), late, limits=[P95]).soak
+    assert [(one.endpoint, one.metric, one.after_s, one.times) for one in found.broken] == [
+        ("GET /1", "p95", 300.0, 20)
+    ]
+    # It has no course of its own to grow by, and nothing of it is taken for growth of the other.
+    assert {one.of: one.per_hour for one in found.growth} == {"p50": 0.0, "p95": 0.0}
+
+
+def memory(curve):
+    noise = np.random.default_rng(1).normal(0, 0.3, int(WINDOW_S))
+    return soaked(
+        requests(each(0.1)), looks=[[(float(s), curve(s) + noise[s]) for s in range(int(WINDOW_S))]]
+    ).soak.growth[-1]
+
+
+def test_memory_that_grows_ever_more_slowly_is_told_from_a_leak():
+    leak, filling = (
+        memory(lambda second: 100 + second / 6),
+        memory(lambda second: 100 + 100 * (1 - math.exp(-second / 300))),
+    )
+    assert (leak.word, leak.slowed) == ("grew", False)
+    assert (filling.word, filling.slowed) == ("grew", True)
+
+
+@pytest.mark.parametrize("every_s", [100, 300])
+def test_memory_that_falls_back_with_each_restart_has_not_grown_for_certain(every_s):
+    assert memory(lambda second: 100 + 100 * (second % every_s) / every_s).word == "steady"

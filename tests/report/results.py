@@ -473,7 +473,7 @@ def soak() -> Result:
         ),
     )
     found = Soak(
-        stretch_s=SOAK_STRETCH_S, rate=32.0, growth=grown, silence=Silence(after_s=3391.4, seconds=None),
+        stretch_s=SOAK_STRETCH_S, rate=32.0, limits=6, growth=grown, silence=Silence(after_s=3391.4, seconds=None),
         broken=(Broken(endpoint="POST /recommend", metric="p95", limit=100.0, after_s=1380.0, times=35, stretches=37),),
     )  # fmt: skip
     over = change(

@@ -14,7 +14,7 @@ from entrypoint.report.result import parse_result
 from entrypoint.report.sections import caveats, facts
 from entrypoint.run import stretches
 from entrypoint.settings.model import CompareWith
-from tests.report.results import change, endpoint, measurement, passed, regression, soak
+from tests.report.results import change, endpoint, measurement, passed, points, regression, soak
 
 
 def said(turns_per_s):
@@ -153,6 +153,20 @@ def test_a_soak_that_broke_nothing_and_a_silence_that_passed_are_said_to_be():
     assert told(silence=Silence(after_s=0.0, seconds=None))[0].endswith("there on. No request succeeded at all.")
 
 
+def test_a_soak_says_what_it_cannot_tell():
+    text, _ = told(broken=(), silence=None, limits=200, unseen=200, growth=())
+    assert text == (
+        "For 200 of the 200 limits, stretches of 60 s have too few requests to tell. "
+        "Growth of p50 and p95 is not known: too few stretches have enough successes. "
+        "Growth of memory is not known: it was not read often enough. The service never stopped answering."
+    )
+    some, _ = told(broken=(), silence=None, limits=3, unseen=1)
+    assert "No stretch of 60 s broke a limit by more than chance explains. For 1 of the 3 limits, stretches" in some
+    assert told(broken=(), limits=1, unseen=1)[0].startswith("For the limit, stretches of 60 s have too few requests")
+    assert told(limits=3, unseen=1)[0].count("stretch") == 2
+    assert told(broken=(), limits=0)[0].startswith("No percentile and no share of failures has a limit")
+
+
 @pytest.mark.parametrize(("several", "words"), [(3, ""), (4, "1 more limit was"), (6, "3 more limits were")])
 def test_of_many_broken_limits_the_first_are_named(several, words):
     broken = soak().measurement.soak.broken[0]
@@ -166,8 +180,19 @@ def test_of_many_broken_limits_the_first_are_named(several, words):
     ("found", "interval", "result"),
     [
         ({"low": 47.2, "high": 49.3}, "+47.2 to +49.3 MiB", "grew"),
-        ({"low": -49.3, "high": -47.2, "word": "fell"}, "-49.3 to -47.2 MiB", "fell"),
-        ({"low": -1.0, "high": 2.0, "word": "steady"}, "-1.00 to +2.00 MiB", "no growth beyond +2.00 MiB"),
+        ({"low": -49.3, "high": -47.2, "word": "fell", "slowed": True}, "-49.3 to -47.2 MiB", "fell"),
+        ({"low": -1.0, "high": 2.0, "word": "steady"}, "-1.00 to +2.00 MiB", "no certain growth; at most +2.00 MiB"),
+        (
+            {"low": 0.5, "high": 0.9, "word": "steady"},
+            "+0.500 to +0.900 MiB",
+            "no growth to speak of; at most +0.900 MiB",
+        ),
+        ({"low": 47.2, "high": 49.3, "slowed": True}, "+47.2 to +49.3 MiB", "grew, more slowly in the second half"),
+        (
+            {"low": 47.2, "high": 49.3, "points": points(79.0, 48.1)[:30]},
+            "+47.2 to +49.3 MiB",
+            "grew (in 30 of 60 stretches)",
+        ),
         ({"low": -2.0, "high": -1.0, "word": "steady"}, "-2.00 to -1.00 MiB", "no growth"),
     ],
 )
