@@ -209,6 +209,9 @@ def _usual_wait_s(stretches: Stretches, last_s: float) -> float:
     count = len(stretches.answered_s)
     if not count:
         return 0.0
-    taken = np.sort(np.concatenate([one for times in stretches.times.values() for one in times]))
-    p99_s = nearest_rank(taken[np.isfinite(taken)], 0.99) / 1000
-    return max(_GAPS * last_s / count, _TIMES_P99 * p99_s)
+    # Of a queue that a silence left behind, each request waited nearly as long as it lasted, and none of them is usual.
+    taken = stretches.took_ms
+    if taken is None:
+        taken = np.sort(np.concatenate([one for times in stretches.times.values() for one in times]))
+        taken = taken[np.isfinite(taken)]
+    return max(_GAPS * last_s / count, _TIMES_P99 * nearest_rank(taken, 0.99) / 1000)

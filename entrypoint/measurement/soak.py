@@ -31,12 +31,14 @@ class Stretches:
         answered_s: when each success had its answer, ascending, in seconds since the window began; of all requests due in it.
         asked_s: of all requests that were without their answer at the window's begin and after each success, or came later, when
             the first one was asked; infinite where there was none. Shape (successes + 1,), or (1,) if somebody always asked.
+        took_ms: of open load, how long each success took once it was sent, ascending; None where that is its response time.
     """
 
     seconds: float
     times: dict[str, list[NDArray[np.float64]]]
     answered_s: NDArray[np.float64]
     asked_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
+    took_ms: NDArray[np.float64] | None = None
 
     @property
     def count(self) -> int:
@@ -87,8 +89,13 @@ def stretches_of(
     begun = (_taken_s(rows) if open_load else rows["start_s"]) - start_s
     ended = begun + rows["response_ms"] / 1000
     answered = np.sort(ended[~failed])
+    took_s = ended - np.maximum(begun, rows["start_s"] - start_s)
     return Stretches(
-        seconds=window_s / count, times=times, answered_s=answered, asked_s=_first_asked(begun, ended, answered)
+        seconds=window_s / count,
+        times=times,
+        answered_s=answered,
+        asked_s=_first_asked(begun, ended, answered),
+        took_ms=np.sort(1000 * took_s[~failed]) if open_load else None,
     )
 
 
@@ -164,6 +171,7 @@ def _by_stretch(looks: Sequence[tuple[float, float | None]], stretches: Stretche
     found: dict[int, list[float]] = {}
     for second, mib in looks:
         number = math.floor(second / stretches.seconds)
-        if mib is not None and 0 <= number < stretches.count:
+        # A service that has ended uses none, and that is no fall.
+        if mib and 0 <= number < stretches.count:
             found.setdefault(number, []).append(mib)
     return found

@@ -130,6 +130,7 @@ def _unknown(soak: Soak) -> Iterator[str]:
 def _broken(broken: Broken, soak: Soak, neutral: Neutral) -> str:
     known = METRICS.get(broken.metric)
     label, unit = (known.label, known.unit) if known else (broken.metric, "")
+    label = label if label.startswith("p") else label[:1].upper() + label[1:]
     rest = (
         f" was first over its limit of {figure(broken.limit, unit)} {after(broken.after_s)}, and in {broken.times} of the "
         f"{broken.stretches} stretches of {_stretch(soak)} from there on."

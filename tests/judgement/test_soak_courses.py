@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from entrypoint.judgement.soak import with_soak
+from entrypoint.judgement.wording import silent
 from entrypoint.measurement.model import Silence
 from entrypoint.measurement.samples import DTYPE
 from entrypoint.measurement.soak import stretches_of
@@ -114,3 +115,26 @@ def test_memory_that_grows_ever_more_slowly_is_told_from_a_leak():
 @pytest.mark.parametrize("every_s", [100, 300])
 def test_memory_that_falls_back_with_each_restart_has_not_grown_for_certain(every_s):
     assert memory(lambda second: 100 + 100 * (second % every_s) / every_s).word == "steady"
+
+
+def test_a_stall_is_seen_in_open_load_whose_queue_waited_as_long():
+    """Ten a second are due; for half a minute nothing is answered, and then the queue is worked off within a second."""
+    due = each(0.1)
+    stalled = (due >= 300) & (due < 330)
+    rows = requests(due, np.where(stalled, 1000 * (330 - due) + 50, 20.0))
+    rows["start_s"][stalled] = 330.0
+    stretches = stretches_of(rows, ["GET /0"], 0.0, WINDOW_S, open_load=True)
+    silence = with_soak(measurement(), stretches, (), [], 0.01).soak.silence
+    assert (silence.after_s, silence.seconds) == pytest.approx((300.0, 30.05), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("after_s", "words"),
+    [
+        (0.0, "No request succeeded at all"),
+        (1.0, "No request succeeded any more after 1 s, until the end"),
+        (3391.4, "No request succeeded any more after 56 min, until the end"),
+    ],
+)
+def test_a_silence_until_the_end_in_words(after_s, words):
+    assert silent(after_s) == words

@@ -88,6 +88,8 @@ def test_memory_is_the_sum_of_the_services_medians_where_each_was_looked_at():
     found = memory([first, second], stretches)
     assert found == tuple((7.5 + 15 * number, 150.0) for number in range(16))
     assert memory([], stretches) == ()
+    ended = [(float(second), 100.0 if second < 300 else 0.0) for second in range(600)]
+    assert memory([ended], stretches) == tuple((7.5 + 15 * number, 100.0) for number in range(20))
 
 
 def test_a_recording_is_read_without_its_warm_up_and_without_a_window_there_is_nothing(tmp_path):

@@ -171,7 +171,7 @@ def test_a_soak_says_what_it_cannot_tell():
 def test_of_many_broken_limits_the_first_are_named(several, words):
     broken = soak().measurement.soak.broken[0]
     text, _ = told(broken=(broken.model_copy(update={"metric": "unheard-of"}), *[broken] * (several - 1)))
-    assert text.startswith("unheard-of of ")
+    assert text.startswith("Unheard-of of ")
     assert text.count("was first over") == 3
     assert f"{words} broken later" in text if words else "broken later" not in text
 
