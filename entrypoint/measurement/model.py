@@ -11,8 +11,8 @@ Probability = Annotated[str, StringConstraints(pattern=r"^(0(\.\d{1,9})?|1(\.0)?
 
 # Of a soak's window; its slopes are those between all pairs of them.
 MOST_STRETCHES = 60
-# What a run can have had: seconds, or successes in one.
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# What a run can have had: seconds, milliseconds, MiB, or successes in a second. A result may come from elsewhere, and is printed.
+Amount = Annotated[float, Field(ge=0, le=1e10)]
 
 
 class Value(BaseModel):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from entrypoint.judgement.wording import after, figure, lasting, percent, silent
 from entrypoint.measurement.metrics import METRICS
-from entrypoint.measurement.model import Broken, Growth, Measurement, Silence, Soak
+from entrypoint.measurement.model import MOST_STRETCHES, Broken, Growth, Measurement, Silence, Soak
 from entrypoint.report.neutral import Neutral, glue
 
 # Limits that are told of; the rest are counted.
@@ -38,7 +38,8 @@ def growth(measurement: Measurement | None, neutral: Neutral) -> list[Grown]:
     soak = measurement.soak if measurement else None
     if measurement is None or soak is None:
         return []
-    stretches = round(measurement.window_s / soak.stretch_s) if soak.stretch_s else 0
+    # Of a result from elsewhere, where a stretch may be next to nothing long.
+    stretches = round(min(MOST_STRETCHES, measurement.window_s / soak.stretch_s)) if soak.stretch_s else 0
     lines = [line for one in soak.growth for line in _lines(one, soak, stretches)]
     return [
         Grown(

@@ -23,7 +23,7 @@ from locustfiles.ml_loadtest.contract import Health
 from tests.fuzz.mutations import mutated
 from tests.fuzz.parsers import CORPUS, PARSERS, zipped
 from tests.measurement.test_measure import closing, write
-from tests.report.results import hostile, no_baseline, regression
+from tests.report.results import hostile, no_baseline, regression, soak
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
@@ -67,7 +67,7 @@ BASELINES = [
         ],
     }
 ]
-RESULTS = [json.loads(made().model_dump_json()) for made in (regression, no_baseline, hostile)]
+RESULTS = [json.loads(made().model_dump_json()) for made in (regression, no_baseline, hostile, soak)]
 
 
 def as_json(value: object) -> bytes:

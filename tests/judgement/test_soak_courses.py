@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from entrypoint.judgement.soak import with_soak
 from entrypoint.judgement.wording import silent
@@ -138,3 +139,11 @@ def test_a_stall_is_seen_in_open_load_whose_queue_waited_as_long():
 )
 def test_a_silence_until_the_end_in_words(after_s, words):
     assert silent(after_s) == words
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 1e11, math.inf, math.nan])
+def test_a_silence_that_no_run_can_have_had_is_refused(seconds):
+    with pytest.raises(ValidationError):
+        Silence(after_s=seconds, seconds=None)
+    with pytest.raises(ValidationError):
+        Silence(after_s=0.0, seconds=seconds)

@@ -167,6 +167,11 @@ def test_a_soak_says_what_it_cannot_tell():
     assert told(broken=(), limits=0)[0].startswith("No percentile and no share of failures has a limit")
 
 
+@pytest.mark.parametrize("seconds", [0.0, 5e-324, 1e10])
+def test_a_soak_of_another_version_or_of_nobody_is_shown_whatever_its_stretches(seconds):
+    assert told(stretch_s=seconds)[1][0].result == "grew"
+
+
 @pytest.mark.parametrize(("several", "words"), [(3, ""), (4, "1 more limit was"), (6, "3 more limits were")])
 def test_of_many_broken_limits_the_first_are_named(several, words):
     broken = soak().measurement.soak.broken[0]
