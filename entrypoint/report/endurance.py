@@ -102,6 +102,8 @@ def course(soak: Soak, neutral: Neutral) -> str:
     more = len(soak.broken) - len(said)
     if more > 0:
         said.append(neutral.prose(f"{more} more limit{'s were' if more > 1 else ' was'} broken later."))
+    if said:
+        said.append(neutral.prose("Limits are judged by the whole window."))
     said += [neutral.prose(text) for text in (*_unbroken(soak), *_unknown(soak), _silence(soak.silence))]
     return neutral.prose(" ").join(said)
 

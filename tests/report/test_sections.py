@@ -137,7 +137,7 @@ def test_a_soak_says_which_limit_was_broken_first_and_how_often_since():
     text, _ = told()
     assert text == (
         "p95 of <code>POST /recommend</code> was first over its limit of 100 ms after 23 min, and in 35 of the 37 stretches of "
-        "60 s from there on. No request succeeded any more after 56 min, until the end."
+        "60 s from there on. Limits are judged by the whole window. No request succeeded any more after 56 min, until the end."
     )
 
 
@@ -150,7 +150,7 @@ def test_a_soak_that_broke_nothing_and_a_silence_that_passed_are_said_to_be():
         "It stopped answering from the beginning on: no request succeeded for 41 s."
     )
     assert told(silence=Silence(after_s=23.0, seconds=181.0))[0].endswith("after 23 s: no request succeeded for 3 min.")
-    assert told(silence=Silence(after_s=0.0, seconds=None))[0].endswith("there on. No request succeeded at all.")
+    assert told(silence=Silence(after_s=0.0, seconds=None))[0].endswith("whole window. No request succeeded at all.")
 
 
 def test_a_soak_says_what_it_cannot_tell():
