@@ -156,17 +156,17 @@ def _judge(row: _Row, alpha: float) -> Change:
         return _judge_few(row, alpha)
     if row.rule.metric.share is not None:
         return _judge_share(row, alpha)
-    if growth := _growth(row, alpha):
+    if growth := _growth(row, row.value, alpha):
         return _judge_growth(row, growth)
     if row.rule.gate and (_above_limit(row.rule, row.value) or _below_limit(row.rule, row.value)):
         return _against_baseline(row, alpha, forced=Status.OVER_LIMIT)
     return _against_baseline(row, alpha)
 
 
-def _growth(row: _Row, alpha: float) -> Slope | None:
+def _growth(row: _Row, value: float, alpha: float) -> Slope | None:
     """Of a figure of growth with a limit, where the true growth lies; each bound of it is wrong as often as alpha."""
     rule = row.rule
-    if row.soak is None or not rule.gate or rule.limit_above is None or _below_limit(rule, row.value or 0.0):
+    if row.soak is None or not rule.gate or rule.limit_above is None or _below_limit(rule, value):
         return None
     return growth_of(row.soak, rule.metric.key, 1 - 2 * alpha)
 

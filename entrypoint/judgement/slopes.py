@@ -48,7 +48,7 @@ def slope_of(points: Sequence[tuple[float, float]], confidence: float = 0.95) ->
     count = len(points)
     if count < FEWEST:
         return None
-    at, values = (np.array(column, dtype="f8") for column in zip(*points, strict=True))
+    at, values = np.array(points).T
     first, second = np.triu_indices(count, 1)
     slopes = np.sort((values[second] - values[first]) / (at[second] - at[first]))
     middle = float(np.median(slopes))
@@ -71,13 +71,12 @@ def _correlation(residuals: NDArray[np.float64]) -> float:
     left looks less alike than the noise is, r (1 - 8 / n) - 3 / n by simulation, which is turned round here.
     """
     count = len(residuals)
-    # Equal ones share their mean rank, and rounding may not tell them apart.
+    # Equal ones share their mean rank, here less one half, and rounding may not tell them apart.
     _, place, times = np.unique(np.round(residuals, 9), return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(times) - (times - 1) / 2)[place]
-    curve, _ = np.linalg.qr(np.vander(np.linspace(-1, 1, count), 3))
-    left = ranks - curve @ (curve.T @ ranks)
-    squares = float((left**2).sum())
-    if squares < 1e-9 * count:
+    if len(times) == 1:
         return 0.0
-    found = float((left[1:] * left[:-1]).sum()) / squares
+    ranks = (np.cumsum(times) - times / 2)[place]
+    curve, _ = np.linalg.qr(np.vander(np.arange(count), 3))
+    left = ranks - curve @ (curve.T @ ranks)
+    found = float((left[1:] * left[:-1]).sum() / (left**2).sum())
     return min(_MOST_ALIKE, max(0.0, (found + 3 / count) / (1 - 8 / count)))

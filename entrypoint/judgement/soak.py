@@ -76,8 +76,7 @@ def growth_of(soak: Soak, metric: str, confidence: float = 0.95) -> Slope | None
         confidence: of the interval, both sides together.
     """
     growth = next((one for one in soak.growth if one.of == _METRICS.get(metric)), None)
-    slope = slope_of(growth.points, confidence) if growth else None
-    if growth is None or slope is None:
+    if growth is None or (slope := slope_of(growth.points, confidence)) is None:
         return None
     factor, by = (1000.0, soak.rate) if growth.of == "memory" else (_HOUR_S, growth.level)
     return slope.times(factor / by) if by else None
@@ -110,9 +109,9 @@ def _slowed(points: Sequence[tuple[float, float]]) -> bool:
 
 
 def _word(slope: Slope, trifle: float) -> Literal["grew", "fell", "steady"]:
-    if abs(slope.value) < trifle or slope.low <= 0 <= slope.high:
-        return "steady"
-    return "grew" if slope.value > 0 else "fell"
+    if slope.low > 0 and slope.value >= trifle:
+        return "grew"
+    return "fell" if slope.high < 0 and slope.value <= -trifle else "steady"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +127,7 @@ class _Limited:
 
     def is_broken(self, over: int, requests: int) -> bool:
         """Whether more are over it than chance explains, by an exact binomial tail."""
-        return over > self.allowed * requests and more_than_limit(over, requests, self.allowed) <= self.alpha
+        return more_than_limit(over, requests, self.allowed) <= self.alpha
 
     def can_be_seen(self, stretches: Stretches) -> bool:
         """Whether some stretch would break it, were all of its requests over it."""
