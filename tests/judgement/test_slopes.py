@@ -1,11 +1,13 @@
 """The slope of values in time, and how often its interval is wrong where neighbours in time are alike."""
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from entrypoint.judgement.significance import exact_interval
 from entrypoint.judgement.slopes import Slope, slope_of
@@ -88,9 +90,61 @@ def test_growth_without_noise_is_growth_whatever_its_curve(curve):
     assert slope_of(points(smooth)).low > 0
 
 
-def test_no_certainty_is_beyond_the_steepest_pair():
-    sure = slope_of(points([1, 3, 2, 4, 2] * 3), confidence=1 - 1e-12)
-    assert (sure.low, sure.high) == (-2 / 60, 2 / 60)
+def zigzag(count):
+    """Neighbours are as unlike as can be, which no interval is made wider for; no two of the pairs have the same slope."""
+    return [(-1) ** number * 10 + math.sqrt(number * 37 % 101) for number in range(count)]
+
+
+def slopes_of(series):
+    """Of all pairs, ascending."""
+    return sorted((after - before) / (there - here) for (here, before), (there, after) in combinations(series, 2))
+
+
+@pytest.mark.parametrize(("confidence", "low", "high"), [(0.95, 64, 127), (0.99, 55, 136), (1 - 1e-12, 1, 190)])
+def test_the_interval_of_independent_values_is_that_of_sen(confidence, low, high):
+    """Of twenty values there are 190 slopes, and S varies by 20 x 19 x 45 / 18 = 950.
+
+    95 %: (190 - 1.960 x 30.82) / 2 = 64.8, (190 + 1.960 x 30.82) / 2 = 125.2, and the next one above: from the 64th to the 127th.
+    99 %: 55.3 and 134.7. No certainty is beyond the steepest pair.
+    """
+    series = points(zigzag(20))
+    found, slopes = slope_of(series, confidence), slopes_of(series)
+    assert len(set(slopes)) == 190
+    assert (found.low, found.high) == pytest.approx((slopes[low - 1], slopes[high - 1]), rel=1e-12)
+
+
+def test_of_a_wave_it_is_that_of_a_line_of_least_squares_worth_the_fewest_independent_values():
+    """It rises as it fell, so that both lines are level; alike by 0.95, values are worth one of (1 + 0.95) / (1 - 0.95) = 39."""
+    series = points(np.cos(np.linspace(-math.pi, math.pi, 40)))
+    line = stats.linregress(*zip(*series, strict=True))
+    half = stats.t.ppf(0.975, 38) * line.stderr * math.sqrt(39)
+    found = slope_of(series)
+    assert (found.value, line.slope) == pytest.approx((0, 0), abs=1e-12)
+    assert (found.low, found.high) == pytest.approx((-half, half), rel=1e-9)
+
+
+def variance_by_hand(residuals):
+    """How many times as much S varies as that of independent values does: of ranks, beside the parabola that fits them best."""
+    count = len(residuals)
+    ranks = stats.rankdata(np.round(residuals, 9))
+    left = ranks - np.polyval(np.polyfit(range(count), ranks, 2), range(count))
+    alike = (np.dot(left[1:], left[:-1]) / np.dot(left, left) + 3 / count) / (1 - 8 / count)
+    return (1 + max(0, alike)) / (1 - max(0, alike))
+
+
+@pytest.mark.parametrize("step", [0.0, 0.1, 0.03], ids=["distinct", "few", "tied"])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_interval_is_wider_by_how_much_the_ranks_of_neighbours_are_alike(seed, step):
+    """Of small numbers, some of them equal: every bound is the rank that another way of reckoning gives."""
+    values = 0.1 * alike(seed, 60, 0.3)
+    series = points(np.round(values / step) * step if step else values, 1.0)
+    slopes = slopes_of(series)
+    inflation = variance_by_hand(np.array([value - np.median(slopes) * at for at, value in series]))
+    assert 1.2 < inflation < 6
+    half = 1.959964 / 2 * math.sqrt(inflation * 60 * 59 * 125 / 18)
+    found = slope_of(series)
+    expected = slopes[math.floor(len(slopes) / 2 - half) - 1], slopes[math.ceil(len(slopes) / 2 + half)]
+    assert (found.low, found.high) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 finite = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Status
 from entrypoint.judgement.soak import growth_of, with_soak
-from entrypoint.judgement.wording import after, sentence
-from entrypoint.measurement.metrics import SERVICE
+from entrypoint.judgement.wording import after, figure, sentence
+from entrypoint.measurement.metrics import METRICS, SERVICE
 from entrypoint.measurement.model import Growth
 from entrypoint.measurement.soak import Stretches
 from entrypoint.settings.model import Threshold
@@ -92,6 +92,40 @@ def test_a_trifle_is_not_growth_however_certain():
     assert told.word == "steady"
 
 
+def straight(of_memory=0.0, of_times=0.0, each_s=3600.0, per_stretch=3600):
+    """Sixty stretches in each of which memory and response times grow by so much, without noise."""
+    times = [np.full(20, 20.0 + of_times * number) for number in range(COUNT)]
+    answered = np.linspace(0.1, COUNT * each_s - 0.1, COUNT * per_stretch)
+    stretches = Stretches(seconds=each_s, times={"GET /": times}, answered_s=answered)
+    memory = [[((number + 0.5) * each_s, 80.0 + of_memory * number) for number in range(COUNT)]]
+    return soaked(stretches, memory=memory)
+
+
+@pytest.mark.parametrize(
+    ("of", "an_hour", "word"),
+    [
+        ("of_memory", 1.0, "grew"), ("of_memory", 0.99, "steady"), ("of_memory", 0.0, "steady"),
+        ("of_memory", -0.99, "steady"), ("of_memory", -1.0, "fell"),
+        ("of_times", 0.4, "grew"), ("of_times", 0.2, "steady"), ("of_times", -0.3, "fell"), ("of_times", -0.1, "steady"),
+    ],
+)  # fmt: skip
+def test_growth_by_a_mib_or_a_hundredth_in_an_hour_is_no_trifle(of, an_hour, word):
+    """Of 20 ms at first: the median of sixty hours is 31.8 ms with 0.4 ms in each, 11.2 ms with -0.3 ms."""
+    told = growth(straight(**{of: an_hour}))["memory" if of == "of_memory" else "p50"]
+    assert (told.per_hour, told.low, told.high) == pytest.approx((an_hour, an_hour, an_hour))
+    assert told.word == word
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_growth_that_may_be_none_is_none(sign):
+    """Of so many stretches that are equal, the slope that bounds the interval is zero itself."""
+    mib = [80.0 + sign * (number // 16 + number * 5 % 6) for number in range(COUNT)]
+    told = growth(soaked(course(), memory=[[(60.0 * number + 30, one) for number, one in enumerate(mib)]]))["memory"]
+    assert 0 in (told.low, told.high)
+    assert sign * told.per_hour > 1
+    assert told.word == "steady"
+
+
 def test_a_fall_is_one():
     assert growth(soaked(course(), memory=looks(-60.0)))["memory"].word == "fell"
 
@@ -139,6 +173,28 @@ def test_few_requests_break_no_limit_though_all_they_say_is_over_it():
     assert soaked(course(slow=[3], each=5), LIMIT).soak.broken == ()
 
 
+def test_who_takes_the_limit_itself_is_not_over_it():
+    at_limit = [np.full(EACH, 60.0)] * COUNT
+    stretches = Stretches(seconds=SECONDS, times={"GET /": at_limit}, answered_s=course().answered_s)
+    assert soaked(stretches, LIMIT).soak.broken == ()
+
+
+@pytest.mark.parametrize(("rate", "broken"), [(60 * 2**-20, 1), (59.99 * 2**-20, 0)])
+def test_a_stretch_breaks_a_limit_if_chance_does_it_no_more_often_than_its_part_of_the_rate(rate, broken):
+    """Twenty requests of twenty are over the median by chance once in 2 ** 20 times, and sixty stretches are asked."""
+    times = [np.full(20, 70.0 if number == 7 else 10.0) for number in range(COUNT)]
+    stretches = Stretches(seconds=SECONDS, times={"GET /": times}, answered_s=course().answered_s)
+    limit = Threshold.model_validate({"endpoint": "*", "p50": {"max": "60ms"}, "failures": {"gate": False}})
+    found = with_soak(measurement(), stretches, [], [limit], rate)
+    assert [(one.metric, one.after_s, one.times) for one in found.soak.broken] == [("p50", 420.0, 1)] * broken
+
+
+def test_the_only_stretch_of_the_only_limit_has_the_whole_rate():
+    stretches = Stretches(seconds=SECONDS, times={"GET /": [np.full(20, math.inf)]}, answered_s=np.zeros(0))
+    found = with_soak(measurement(), stretches, [], [], 0.01**20)
+    assert [(one.metric, one.times) for one in found.soak.broken] == [("failures", 1)]
+
+
 def quiet(*gaps):
     """Answers every 0.2 s but for these stretches of time, (from, to)."""
     moments = np.arange(0.1, COUNT * SECONDS, 0.2)
@@ -183,6 +239,42 @@ def test_an_answer_after_the_window_is_one():
     assert (found.after_s, found.seconds) == (pytest.approx(3570, abs=0.3), pytest.approx(33, abs=0.3))
 
 
+@pytest.mark.parametrize(
+    ("taken_ms", "answer_s", "after_s", "seconds"),
+    [
+        (4000.0, 0.25, 611.75, None), (4000.0, 0.25, 611.99, None), (4000.0, 0.25, 612.0, 12.0),
+        (100.0, 0.25, 609.75, None), (100.0, 0.25, 610.0, 10.0),
+    ],
+)  # fmt: skip
+def test_silence_is_of_ten_seconds_and_three_times_what_one_answer_in_a_hundred_takes(
+    taken_ms, answer_s, after_s, seconds
+):
+    """Of 4 s three times: 12 s."""
+    answered = np.concatenate((np.arange(0, 600.01, answer_s), np.arange(after_s, 3600, answer_s)))
+    times = [np.full(20, taken_ms)] * COUNT
+    found = soaked(Stretches(seconds=SECONDS, times={"GET /": times}, answered_s=answered)).soak.silence
+    assert (found and (found.after_s, found.seconds)) == (seconds and (600.0, seconds))
+
+
+def test_of_one_answer_alone_twenty_times_its_moment_would_be_silence():
+    one = Stretches(seconds=12.0, times={"GET /": [np.full(20, 100.0)] * COUNT}, answered_s=np.array([60.0]))
+    assert soaked(one).soak.silence is None
+
+
+@pytest.mark.parametrize(("seconds", "silent"), [(0.2, False), (0.25, True)])
+def test_where_no_request_succeeded_it_takes_ten_seconds_to_be_silence(seconds, silent):
+    """Forty stretches are 8 s, or 10 s."""
+    nothing = Stretches(seconds=seconds, times={"GET /": [np.full(20, math.inf)] * 40}, answered_s=np.zeros(0))
+    found = soaked(nothing).soak.silence
+    assert (found and (found.after_s, found.seconds)) == ((0.0, None) if silent else None)
+
+
+def test_an_answer_by_clocks_before_the_window_is_one_at_its_beginning():
+    early = Stretches(seconds=SECONDS, times=course().times, answered_s=np.array([-0.001]))
+    found = soaked(early).soak.silence
+    assert (found.after_s, found.seconds) == (0.0, None)
+
+
 @given(st.integers(1, 20), st.integers(5, 58))
 def test_a_silence_until_the_end_is_seen_wherever_it_begins_and_however_many_requests_there_were(each_s, minutes):
     moments = np.arange(0.0, 60.0 * minutes, 1 / each_s)
@@ -222,6 +314,49 @@ def test_an_accusation_needs_a_wider_interval_than_the_one_that_is_shown():
     assert [row.status for row in rows if row.metric == "response-growth"] == [Status.UNRESOLVED]
 
 
+def bounds_judged(metric, limit):
+    """The row of a growth with this limit, and the interval that decides: each bound wrong in one of 200."""
+    found = soaked(course(grown=12.0), memory=looks(60.0))
+    rows = compare(found, None, [Threshold.model_validate({"endpoint": SERVICE, metric: limit})], 0.01).changes
+    return next(row for row in rows if row.metric == metric), growth_of(found.soak, metric, 0.99)
+
+
+@pytest.mark.parametrize(
+    ("maximum", "note"),
+    [
+        ("5%", "at least {low}"),
+        ("900%", "at most {high}"),
+        ("50%", "{value}, between {low} and {high}; the limit of 50.00 % lies in that, and a longer soak would tell"),
+    ],
+)
+def test_a_row_of_growth_says_the_bounds_that_decide(maximum, note):
+    row, deciding = bounds_judged("response-growth", {"max": maximum})
+    unit = METRICS["response-growth"].unit
+    assert row.note == note.format(**{name: figure(getattr(deciding, name), unit) for name in ("value", "low", "high")})
+
+
+@pytest.mark.parametrize(
+    ("limit", "status"),
+    [
+        ({"max": "1MiB", "gate": False}, Status.REPORTED),
+        ({"min": "0MiB"}, Status.WITHIN_LIMIT),
+        ({"min": "900MiB"}, Status.OVER_LIMIT),
+    ],
+)
+def test_growth_without_a_limit_from_above_that_is_judged_has_no_bound_to_say(limit, status):
+    row, _ = bounds_judged("memory-growth", limit)
+    assert (row.status, row.note) == (status, "")
+
+
+def test_growth_of_the_limit_itself_is_within_it():
+    """A MiB more in each 1,000 s, and a success in each second."""
+    limit = Threshold.model_validate({"endpoint": SERVICE, "memory-growth": {"max": "1MiB"}})
+    found = straight(of_memory=1.0, each_s=1000.0, per_stretch=1000)
+    assert found.service["memory-growth"] == 1.0
+    row = next(row for row in compare(found, None, [limit], 0.01).changes if row.metric == "memory-growth")
+    assert (row.status, row.note) == (Status.WITHIN_LIMIT, "at most 1.00 MiB")
+
+
 def test_a_limit_from_below_is_asked_of_the_figure_itself():
     found = soaked(course(), memory=looks(-60.0))
     limit = Threshold.model_validate({"endpoint": SERVICE, "memory-growth": {"max": "1MiB", "min": "0MiB"}})
@@ -239,7 +374,8 @@ def test_growth_with_a_limit_outside_of_a_soak_is_in_doubt():
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0.4, "from the beginning on"), (48.3, "after 48 s"), (119.0, "after 119 s"), (1380.0, "after 23 min"),
+        (0.4, "from the beginning on"), (1.0, "after 1 s"), (48.3, "after 48 s"), (119.0, "after 119 s"),
+        (120.0, "after 2 min"), (1380.0, "after 23 min"), (3540.0, "after 59 min"), (3600.0, "after 1 h 0 min"),
         (11_540.0, "after 3 h 12 min"), (7200.0, "after 2 h 0 min"),
     ],
 )  # fmt: skip
