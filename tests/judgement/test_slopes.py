@@ -147,6 +147,19 @@ def test_the_interval_is_wider_by_how_much_the_ranks_of_neighbours_are_alike(see
     assert (found.low, found.high) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.parametrize(("seed", "correlation", "ranks"), [(47, 0.4, True), (0, 0.4, True), (29, 0.5, False)])
+def test_ranks_bound_what_is_worth_ten_independent_values_and_residuals_what_is_worth_fewer(seed, correlation, ranks):
+    """Sixty values are worth 10.8, 10.1 and 9.2."""
+    series = points(alike(seed, 60, correlation), 1.0)
+    slopes = slopes_of(series)
+    residuals = np.array([value - np.median(slopes) * at for at, value in series])
+    inflation = variance_by_hand(residuals)
+    assert (60 / inflation > 10) == ranks
+    half = stats.t.ppf(0.975, 58) * np.std(residuals) / np.std(range(60)) * math.sqrt(inflation / 58)
+    found = slope_of(series)
+    assert (found.high - found.value == pytest.approx(half, rel=1e-9)) != ranks
+
+
 finite = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
 
 
