@@ -160,6 +160,19 @@ def test_ranks_bound_what_is_worth_ten_independent_values_and_residuals_what_is_
     assert (found.high - found.value == pytest.approx(half, rel=1e-9)) != ranks
 
 
+@pytest.mark.parametrize("three", [False, True], ids=["two values", "three values"])
+def test_a_few_values_that_come_again_and_again_share_their_mean_rank(three):
+    """Most pairs are equal, so that nothing grows, and a bound tells how much the ranks of neighbours are alike."""
+    values = np.zeros(60)
+    values[[*range(8, 11), *range(34, 37)]] = 1.0
+    values[[11, 37]] = 0.5 if three else 0.0
+    inflation = variance_by_hand(values)
+    assert 6 < inflation < 39
+    half = stats.t.ppf(0.975, 58) * np.std(values) / np.std(range(60)) * math.sqrt(inflation / 58)
+    found = slope_of(points(values, 1.0))
+    assert (found.value, found.low, found.high) == pytest.approx((0.0, -half, half), rel=1e-9)
+
+
 finite = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
 
 
