@@ -193,7 +193,7 @@ def _silence(stretches: Stretches, window_s: float) -> Silence | None:
     What nobody asked is no silence of the service: users think, some of them for a minute and all at once.
     """
     answered = stretches.answered_s
-    edges = np.concatenate(([0.0], answered.clip(0.0), [float(answered[-1:].max(initial=window_s))]))
+    edges = np.concatenate(([0.0], answered.clip(0.0), [window_s]))
     begins = np.maximum(edges[:-1], stretches.asked_s)
     waits = edges[1:] - begins
     long = np.flatnonzero(waits >= max(_SILENT_S, _usual_wait_s(stretches, float(edges[-2]))))

@@ -276,7 +276,8 @@ def test_where_no_request_succeeded_it_takes_ten_seconds_to_be_silence(seconds, 
 
 
 def test_an_answer_by_clocks_before_the_window_is_one_at_its_beginning():
-    early = Stretches(seconds=SECONDS, times=course().times, answered_s=np.array([-0.001]))
+    before = np.array([-0.001])
+    early = Stretches(seconds=SECONDS, times=course().times, answered_s=before, asked_s=before)
     found = soaked(early).soak.silence
     assert (found.after_s, found.seconds) == (0.0, None)
 
