@@ -282,7 +282,6 @@ def conclude(
 
 def stretches(measurement: Measurement, timing: dict[str, float]) -> tuple[Stretch, ...]:
     """The stages of a run that had several, or a soak before and after it first failed, on the clock of its first moment."""
-    before = Stretch(begin_s=-timing["warm-up"], end_s=0.0, target="", kind="ramp and warm-up")
     edges: tuple[tuple[float, float, str], ...]
     if measurement.soak and (failed_s := measurement.soak.failed_s) is not None:
         edges = ((0.0, failed_s, ""), (failed_s, measurement.window_s, "after the first broken limit or silence"))
@@ -291,6 +290,7 @@ def stretches(measurement: Measurement, timing: dict[str, float]) -> tuple[Stret
         edges = tuple((stage.start_s - origin, stage.end_s - origin, stage.label) for stage in measurement.stages)
     else:
         return ()
+    before = Stretch(begin_s=-timing["warm-up"], end_s=0.0, target="", kind="ramp and warm-up")
     measured = (
         Stretch(begin_s=begin, end_s=end, target="", kind="measured", label=label)
         for begin, end, label in edges
