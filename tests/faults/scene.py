@@ -41,6 +41,7 @@ class Caller(FastHttpUser):
 ANY_MACHINE = "validity: {generator-cpu: 100%, event-loop-lag: 60s, longest-stall: 60s, run-queue: 100%, steal: 100%}"
 PROCESS = f'{{command: "{sys.executable} server.py {{port}}", ready: {{timeout: 20s}}}}'
 LOAD = "{locustfile: users.py, users: 4, duration: 1s, warm-up: 1s}"
+_DYING_S = 2.0
 _DOCKERFILE = """
 FROM python:3.13-slim
 COPY server.py /server.py
@@ -193,6 +194,8 @@ class Scene:
     def left(self, *, engine: bool) -> list[str]:
         """Everything of this scene that is still there, but for results, the checkout, and what is the runner's own."""
         names = [f"engine: {name}" for name in ours() if self.suite in name] if engine else []
+        # What was killed a moment ago is not gone yet on a busy machine.
+        psutil.wait_procs(list(self.processes()), timeout=_DYING_S)
         alive = [f"process: {' '.join(process.cmdline())}" for process in self.processes()]
         return [*names, *alive, *(f"file: {name}" for name in sorted(self._files()))]
 
