@@ -1,10 +1,8 @@
 """The search for the capacity by the command line, of a service whose capacity is known: it answers one request at a time."""
 
-import sys
-
 import pytest
 
-from .test_run import ml_loadtest, nothing_left, result
+from .test_run import lay_out, ml_loadtest, nothing_left, result
 
 SERVER = """
 import os, sys, threading, time
@@ -49,10 +47,7 @@ validity: {generator-cpu: 100%%, event-loop-lag: 10s, longest-stall: 60s, run-qu
 
 @pytest.fixture
 def project(tmp_path):
-    (tmp_path / "server.py").write_text(SERVER)
-    (tmp_path / "users.py").write_text(USERS)
-    (tmp_path / "loadtest.yml").write_text(CONFIG % sys.executable)
-    return tmp_path
+    return lay_out(tmp_path, SERVER, USERS, CONFIG)
 
 
 @pytest.mark.slow

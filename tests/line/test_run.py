@@ -58,13 +58,18 @@ validity: {generator-cpu: 100%%, event-loop-lag: 10s, longest-stall: 60s, run-qu
 """
 
 
+def lay_out(folder, server, users, config):
+    """A project whose service is `server.py` of this interpreter."""
+    (folder / "server.py").write_text(server)
+    (folder / "users.py").write_text(users)
+    (folder / "loadtest.yml").write_text(config % sys.executable)
+    return folder
+
+
 @pytest.fixture
 def project(tmp_path):
     """A folder with a service, a locustfile and settings."""
-    (tmp_path / "server.py").write_text(SERVER)
-    (tmp_path / "users.py").write_text(USERS)
-    (tmp_path / "loadtest.yml").write_text(CONFIG % sys.executable)
-    return tmp_path
+    return lay_out(tmp_path, SERVER, USERS, CONFIG)
 
 
 def environment(project, **more):
