@@ -21,6 +21,7 @@ from entrypoint.measurement.model import (
     Measurement,
     Paired,
 )
+from entrypoint.measurement.pairs import BASE, CANDIDATE
 from entrypoint.measurement.samples import (
     IS_FAILURE,
     EndpointSamples,
@@ -258,7 +259,7 @@ def _paired(rows: NDArray[np.void]) -> Paired:
     measured = measured[np.lexsort((measured["ticket"], measured["segment"]))]
     begins = (np.diff(measured["segment"]) != 0) | (np.diff(measured["ticket"]) != 0)
     ticket = np.concatenate([[0], np.cumsum(begins)])
-    candidate, base = (measured["target"] == target for target in (0, 1))
+    candidate, base = (measured["target"] == target for target in (CANDIDATE, BASE))
     ours, theirs = (np.bincount(ticket[own], minlength=ticket[-1] + 1) for own in (candidate, base))
     alike = (ours == theirs) & (ours > 0)
     left, right = (measured[own & alike[ticket]] for own in (candidate, base))
