@@ -135,7 +135,8 @@ class Plot:
 
     def calibrate(self, occasion: int) -> None:
         """One more run of the baseline, which counts as an occasion of its own."""
-        self._ml_loadtest("calibrate", Wrong(), f"calibrated-{occasion}", "--runs", "1", GITHUB_RUN_ID=str(occasion))
+        once = ("--runs", "1", *self._example.load)
+        self._ml_loadtest("calibrate", Wrong(), f"calibrated-{occasion}", *once, GITHUB_RUN_ID=str(occasion))
 
     def limit(self) -> None:
         """From now on it may be held back for twice what is usual, and 1 % of the time more; and be ready a second late."""
@@ -154,7 +155,7 @@ class Plot:
 
     def run(self, out: str, wrong: Wrong) -> Ran:
         """Measure it with something wrong, and have it judged by the baseline; the results stay in a folder of that name."""
-        self._ml_loadtest("run", wrong, out)
+        self._ml_loadtest("run", wrong, out, *(self._example.longer if wrong.longer else self._example.load))
         return self._ran(out)
 
     def beside(self, out: str, wrong: Wrong) -> Ran:
@@ -190,9 +191,7 @@ class Plot:
             file.truncate(wrong.padding)
         arguments = ["--config", str(self._copy / config), "--baseline", str(self._folder / "baseline.json")]
         arguments += ["--locustfile", str(_ROOT / f"locustfiles/{self._name}.py"), "--out", str(self._folder / out)]
-        beside_base = config == "beside.yml"
-        load = () if beside_base else self._example.longer if wrong.longer else self._example.load
-        arguments += ["--warm-up", "3s", *load, *more]
+        arguments += ["--warm-up", "3s", *more]
         fit = (ExitCode.OK, ExitCode.REGRESSION) if command == "run" else (ExitCode.OK,)
         for _ in range(_ATTEMPTS):
             done = subprocess.run(
