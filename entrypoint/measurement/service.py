@@ -121,11 +121,10 @@ def ran_out(used: Mapping[str, Used], seconds: float, cores: int, generator: flo
         return ""
     each = {name: one.cpu_s / seconds for name, one in used.items()}
     together = sum(each.values())
-    held_back = {name: (one.throttled_s or 0.0) / seconds for name, one in used.items()}
-    worst, busiest = max(held_back, key=held_back.__getitem__), max(each, key=each.__getitem__)
-    if held_back[worst] >= _HELD_BACK:
-        share = f"{held_back[worst] * 100:.0f} %"
-        return f"Its own CPU limit held `{worst}` back in {share} of the time, at {each[worst]:.2f} cores."
+    busiest = max(each, key=each.__getitem__)
+    for share, said in sorted((_held_back(used, seconds), _out_of_memory(used, seconds)), reverse=True):
+        if share >= _HELD_BACK:
+            return said
     if together + generator >= _IN_FULL * cores:
         rest = f"the load generator {generator:.2f}"
         return f"The machine's processors: the services used {together:.2f} and {rest} of {cores} cores."
@@ -133,4 +132,29 @@ def ran_out(used: Mapping[str, Used], seconds: float, cores: int, generator: flo
         return f"One core: `{busiest}` used {each[busiest]:.2f} of them, which is all that one thread can use."
     return (
         f"Not the processors: the services used {together:.2f} of {cores} cores, so requests waited for something else."
+    )
+
+
+def _held_back(used: Mapping[str, Used], seconds: float) -> tuple[float, str]:
+    """The share of the time in which its own limit held back the one that it held back most, and that in a sentence."""
+    shares = {name: (one.throttled_s or 0.0) / seconds for name, one in used.items()}
+    worst = max(shares, key=shares.__getitem__)
+    cores = used[worst].cpu_s / seconds
+    share = f"{shares[worst] * 100:.0f} %"
+    return shares[worst], f"Its own CPU limit held `{worst}` back in {share} of the time, at {cores:.2f} cores."
+
+
+def _out_of_memory(used: Mapping[str, Used], seconds: float) -> tuple[float, str]:
+    """The share of the time in which a part of the one that waited most had no memory, and that in a sentence.
+
+    Where the kernel counts it of the machine alone, nobody knows whose memory it was.
+    """
+    own = {name: one.stalled_s.get("memory", 0.0) / seconds for name, one in used.items()}
+    worst = max(own, key=own.__getitem__)
+    whole = max(one.stalled_s.get("machine-memory", 0.0) for one in used.values()) / seconds
+    if whole > own[worst]:
+        return whole, f"Memory of the machine: something on it waited for memory in {whole * 100:.0f} % of the time."
+    return (
+        own[worst],
+        f"Memory: `{worst}` waited for it in {own[worst] * 100:.0f} % of the time, at {used[worst].peak_mib:.0f} MiB.",
     )

@@ -61,6 +61,18 @@ def test_a_start_is_counted_until_it_is_ready_and_a_fast_first_answer_is_no_pena
         ),
         ({"api": used(cpu_s=9.8, throttled_s=0.0)}, 0.2, "One core: `api` used 0.98"),
         ({"api": used(cpu_s=2.0, throttled_s=0.5)}, 0.2, "Not the processors: the services used 0.20 of 2 cores"),
+        (
+            {"a": used(throttled_s=2.0, stalled_s={}), "b": used(throttled_s=0.0, stalled_s={"memory": 4.0})},
+            0.2,
+            "Memory: `b` waited for it in 40 % of the time, at 100 MiB.",
+        ),
+        ({"a": used(throttled_s=5.0, stalled_s={"memory": 4.0})}, 0.2, "Its own CPU limit held `a` back in 50 %"),
+        ({"a": used(cpu_s=2.0, throttled_s=0.0, stalled_s={"memory": 0.9})}, 0.2, "Not the processors"),
+        (
+            {"a": used(throttled_s=None, stalled_s={"machine-memory": 3.0})},
+            0.2,
+            "Memory of the machine: something on it waited for memory in 30 % of the time.",
+        ),
         ({}, 0.2, ""),
     ],
 )
