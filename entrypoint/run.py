@@ -233,6 +233,7 @@ def decide(known: Known, measured: Measured) -> Verdict:
         baseline=by_file if measured.fell_back or not known.base else beside_base,
         compare_with=known.settings.config.compare.with_,
         base_problem=measured.base_problem,
+        capacity=measured.measurement.capacity,
     )
     return judge(findings, known.settings.config.policy)
 

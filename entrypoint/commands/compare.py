@@ -41,6 +41,7 @@ def compare_folders(base: Path, candidate: Path) -> Result:
         faults=[(fault.code, fault.text) for fault in result.faults],
         baseline=state,
         compare_with=CompareWith.COMMITTED,
+        capacity=result.measurement.capacity,
     )
     verdict = judge(findings, Policy.model_validate(result.policy))
     compared = result.compared.model_copy(

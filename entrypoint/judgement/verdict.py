@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from entrypoint.errors import ExitCode
 from entrypoint.judgement.model import Change, Comparison, Outcome, Reason, Status, Verdict
-from entrypoint.judgement.wording import sentence
-from entrypoint.measurement.model import Check
+from entrypoint.judgement.wording import figure, sentence
+from entrypoint.measurement.metrics import METRICS
+from entrypoint.measurement.model import Capacity, Check
 from entrypoint.settings.model import CompareWith, OnDoubt, Policy
 
 _NO_BASE = "base-unavailable"
@@ -23,6 +24,7 @@ class Findings:
         baseline: `found`, `none` (no file yet) or `other` (only for other machines or plans).
         compare_with: what was asked for.
         base_problem: why the base could not be measured beside the candidate, in a sentence; "" if it could or need not.
+        capacity: what a search found; None where nobody searched.
     """
 
     checks: Sequence[Check]
@@ -31,6 +33,7 @@ class Findings:
     baseline: str
     compare_with: CompareWith
     base_problem: str = ""
+    capacity: Capacity | None = None
 
 
 def judge(findings: Findings, policy: Policy) -> Verdict:
@@ -63,7 +66,7 @@ def _first_that_applies(findings: Findings) -> tuple[Outcome, list[Reason]]:  # 
     if doubts:
         return Outcome.INCONCLUSIVE, doubts
     if findings.compare_with is not CompareWith.NONE and findings.baseline == "none":
-        text = "There is no baseline yet, so nothing could be compared."
+        text = f"There is no baseline yet, so nothing could be compared{_up_to(findings.capacity, '; every limit was kept')}."
         return Outcome.NO_BASELINE, [Reason(code="no-baseline", text=text)]
     if improved:
         return Outcome.IMPROVEMENT, improved
@@ -106,10 +109,17 @@ def _doubts(findings: Findings, by_status: dict[Status, list[Change]]) -> list[R
 
 def _passed(findings: Findings) -> Reason:
     if findings.compare_with is CompareWith.NONE:
-        return Reason(code="within-limits", text="Every limit was kept.")
-    return Reason(
-        code="unchanged", text=f"None of {findings.comparison.rows} judged figures changed beyond its threshold."
-    )
+        return Reason(code="within-limits", text=f"Every limit was kept{_up_to(findings.capacity)}.")
+    unchanged = f"None of {findings.comparison.rows} judged figures changed beyond its threshold"
+    return Reason(code="unchanged", text=f"{unchanged}{_up_to(findings.capacity, '; every limit was kept')}.")
+
+
+def _up_to(capacity: Capacity | None, before: str = "") -> str:
+    """Up to which load limits were kept, after some words; "" where nobody searched, or nothing was found."""
+    if capacity is None or not capacity.passed:
+        return ""
+    level = figure(capacity.passed, METRICS[capacity.metric].unit)
+    return f"{before} up to {level}{'' if capacity.settled else ' at least'}"
 
 
 def _exit_code(outcome: Outcome, policy: Policy) -> ExitCode:

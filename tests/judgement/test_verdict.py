@@ -3,7 +3,7 @@ import pytest
 from entrypoint.errors import ExitCode
 from entrypoint.judgement.model import Change, Comparison, Outcome, Status
 from entrypoint.judgement.verdict import Findings, judge, not_measured
-from entrypoint.measurement.model import Check
+from entrypoint.measurement.model import Capacity, Check
 from entrypoint.settings.model import CompareWith, Policy
 
 GOOD = Check(name="complete", value=1, limit=1, unit="", ok=True, text="All is well.")
@@ -16,10 +16,26 @@ def change(status, **values):
     return Change(**{"endpoint": "GET /", "metric": "p50", "unit": "ms", "status": status, **defaults, **values})
 
 
-def verdict(*statuses, checks=(GOOD,), faults=(), baseline="found", with_=CompareWith.COMMITTED, rows=1, policy=None):
+def verdict(
+    *statuses,
+    checks=(GOOD,),
+    faults=(),
+    baseline="found",
+    with_=CompareWith.COMMITTED,
+    rows=1,
+    policy=None,
+    capacity=None,
+):
     statuses = statuses or ((Status.UNCHANGED,) if rows else ())
     comparison = Comparison(changes=tuple(change(status) for status in statuses), rows=rows, alpha=0.01)
-    findings = Findings(checks=checks, comparison=comparison, faults=faults, baseline=baseline, compare_with=with_)
+    findings = Findings(
+        checks=checks,
+        comparison=comparison,
+        faults=faults,
+        baseline=baseline,
+        compare_with=with_,
+        capacity=capacity,
+    )
     return judge(findings, policy or Policy())
 
 
@@ -98,6 +114,33 @@ def test_what_died_is_said_before_limits_and_limits_before_regressions():
 )
 def test_a_run_without_changes_says_why_in_a_code_and_a_sentence(case, code, text):
     assert [(reason.code, reason.text) for reason in verdict(**case).reasons] == [(code, text)]
+
+
+def capacity(passed, *, settled=True):
+    return Capacity(metric="capacity-rate", passed=passed, failed=370.0, settled=settled, begin_s=0.0, end_s=10.0)
+
+
+@pytest.mark.parametrize(
+    ("case", "text"),
+    [
+        ({"with_": CompareWith.NONE, "capacity": capacity(360.0)}, "Every limit was kept up to 360/s."),
+        (
+            {"with_": CompareWith.NONE, "capacity": capacity(360.0, settled=False)},
+            "Every limit was kept up to 360/s at least.",
+        ),
+        ({"with_": CompareWith.NONE, "capacity": capacity(0.0)}, "Every limit was kept."),
+        (
+            {"capacity": capacity(360.0)},
+            "None of 1 judged figures changed beyond its threshold; every limit was kept up to 360/s.",
+        ),
+        (
+            {"baseline": "none", "capacity": capacity(360.0)},
+            "There is no baseline yet, so nothing could be compared; every limit was kept up to 360/s.",
+        ),
+    ],
+)
+def test_a_search_without_changes_says_how_much_it_can_take(case, text):
+    assert [reason.text for reason in verdict(**case).reasons] == [text]
 
 
 def test_a_missing_endpoint_is_never_passed_silently():
