@@ -20,7 +20,7 @@ from entrypoint.load.interpreter import locust_python
 from entrypoint.load.measure import Recording, measure
 from entrypoint.load.requests import write_locustfile
 from entrypoint.measurement.measure import measure_recording
-from entrypoint.measurement.model import Measurement
+from entrypoint.measurement.model import Measurement, Stage
 from entrypoint.measurement.samples import read_health
 from entrypoint.measurement.service import figures_of_images, figures_of_start, figures_of_use, ran_out
 from entrypoint.measurement.soak import read_stretches
@@ -248,15 +248,23 @@ def _use(generation: Generation, party: str, found: Measurement) -> dict[str, fl
 
 
 def _with_limit(generation: Generation, party: str, found: Measurement) -> Measurement:
-    """After a search, what the service had no more of when it broke a limit."""
-    broke = breaking_hold(found)
-    if found.capacity is None or broke is None:
+    """After a search, what the service had no more of when it broke a limit, or when the kernel killed it."""
+    if found.capacity is None:
         return found
+    killed = any(fault.kind == "oom-killed" for fault in generation.faults[party])
+    broke = breaking_hold(found)
+    said = "Memory: the kernel killed a process for want of it." if killed else _limit(generation, party, found, broke)
+    return found.model_copy(update={"capacity": found.capacity.model_copy(update={"ran_out": said})})
+
+
+def _limit(generation: Generation, party: str, found: Measurement, broke: Stage | None) -> str:
+    """The same of a hold that broke a limit, from what was used in it; "" without one."""
+    if broke is None:
+        return ""
     origin = found.stages[0].start_s
     used = generation.spent(party, broke.start_s - origin, broke.end_s - origin)
     generator = cores_of_generator(read_health(generation.folder), broke.start_s, broke.end_s)
-    said = ran_out(used, broke.end_s - broke.start_s, len(os.sched_getaffinity(0)), generator)
-    return found.model_copy(update={"capacity": found.capacity.model_copy(update={"ran_out": said})})
+    return ran_out(used, broke.end_s - broke.start_s, len(os.sched_getaffinity(0)), generator)
 
 
 def _measure(

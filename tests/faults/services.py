@@ -221,6 +221,24 @@ LOAD_ON.add(
 
 
 @LOAD_ON.case(
+    "The kernel kills it because memory runs out, in a search for its capacity",
+    sees="service `api` ran out of memory, and the kernel killed it or a process of it",
+    needs=("docker",),
+)
+def _killed_in_a_search(scene: Scene) -> Ended:
+    """The report says that it was memory that ran out, and what was held until then."""
+    scene.compose(EATS, rest='thresholds: {endpoint: "*", p50: {max: 10s}}')
+    scene.write("server.py", SERVER)
+    run = scene.begin("measuring", "--mode", "capacity", "--duration", "2s")
+    _tell(run, "/eat")
+    ended = run.ended()
+    capacity = ended.result["measurement"]["capacity"]
+    assert capacity["ran_out"] == "Memory: the kernel killed a process for want of it.", capacity
+    assert not capacity["settled"], capacity
+    return ended
+
+
+@LOAD_ON.case(
     "It is paused for 5 s",
     sees="share of failed requests of GET /predict is … %, over the limit of 1.00 %",
     needs=("docker",),
