@@ -410,7 +410,7 @@ def _change(
         threshold=rule.max_change,
         floor=rule.floor,
         limit=_limit_shown(row),
-        resolution=_ratio(found.resolution) if found else None,
+        resolution=_ratio(metric.direction * found.resolution) if found else None,
         order_effect=_ratio(found.order) if found and found.order is not None else None,
         status=status,
         gated=_is_gated(row),

@@ -30,7 +30,7 @@ class Change(Value):
         threshold: allowed change towards worse.
         floor: smallest absolute change that is accused.
         limit: absolute limit that applies.
-        resolution: the smallest change towards worse that this run would have seen with 95 % probability.
+        resolution: the smallest change towards worse, with its sign, that this run would have seen with 95 % probability.
         order_effect: half the relative change between pairs in which the candidate had the first turn and the others; None
             where nobody took turns.
         gated: whether the row takes part in the verdict.

@@ -190,15 +190,10 @@ def reassurance(result: Result, neutral: Neutral) -> list[str]:
         name = neutral.name(nearest.endpoint)
         found = f"{percent(nearest.change)} ({interval(nearest)}), allowed {allowed}."
         told.append(neutral.prose(f"Closest to its threshold: {metric.label} of ") + name + neutral.prose(f", {found}"))
-    seen = [
-        change.resolution for change in judged if change.resolution is not None and math.isfinite(change.resolution)
-    ]
-    if seen:
-        told.append(
-            neutral.prose(
-                f"A worsening of {percent(max(seen)).removeprefix('+')} or more would have shown in every judged figure."
-            )
-        )
+    resolutions = (change.resolution for change in judged)
+    if seen := [abs(one) for one in resolutions if one is not None and math.isfinite(one)]:
+        least = percent(max(seen)).removeprefix("+")
+        told.append(neutral.prose(f"A worsening of {least} or more would have shown in every judged figure."))
     return told
 
 

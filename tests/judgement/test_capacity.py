@@ -227,10 +227,10 @@ def test_one_user_fewer_is_the_width_of_a_step_and_nobody_s_fault(now, before, s
 
 
 def test_a_step_of_the_search_is_in_the_interval():
-    """Five searches gave the same, so that all that is not known is the step of a twentieth."""
+    """Five searches gave the same, so that all that is not known is the step of a twentieth: a fall by that would show."""
     row = rows(searched(*SETTLED), *[30] * 5)[0][SERVICE, "capacity-users"]
     assert row.interval == (pytest.approx(1 / 1.05 - 1), pytest.approx(0.05))
-    assert row.resolution == pytest.approx(0.05)
+    assert row.resolution == pytest.approx(1 / 1.05 - 1)
 
 
 def test_a_capacity_that_may_be_higher_is_no_baseline():

@@ -47,7 +47,7 @@ def change(endpoint: str, metric: str, status: Status, now: float | None, **more
         log = math.log(now / before) if math.isfinite(now) else math.inf
         values["change"] = math.expm1(log) if math.isfinite(log) else math.inf
         values["interval"] = (_ratio(log - half), _ratio(log + half))
-        values["resolution"] = math.expm1(half * 1.6)
+        values["resolution"] = math.expm1(known.direction * half * 1.6)
     return Change(endpoint=endpoint, metric=metric, candidate=now, status=status, **(values | more))
 
 
