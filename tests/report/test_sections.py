@@ -8,7 +8,7 @@ from entrypoint.errors import SettingsError
 from entrypoint.judgement.model import Outcome, Status
 from entrypoint.measurement.model import Attached, Law, Silence
 from entrypoint.report.endurance import growth
-from entrypoint.report.headline import meaning
+from entrypoint.report.headline import meaning, reassurance
 from entrypoint.report.neutral import HtmlNeutral, MarkdownNeutral
 from entrypoint.report.result import parse_result
 from entrypoint.report.sections import caveats, facts
@@ -118,6 +118,15 @@ def test_nothing_is_explained_where_cpu_time_alone_has_risen():
     cpu = change("(service)", "cpu-per-request", Status.REGRESSED, 2.0, before=1.0)
     dearer = quiet.model_copy(update={"verdict": Outcome.REGRESSION, "changes": (*quiet.changes, cpu)})
     assert "computes more" not in meaning(dearer)
+
+
+def test_a_fall_that_would_have_shown_is_told_by_its_size():
+    """Of a capacity less is worse: the smallest fall that shows is the least that all figures together would have shown."""
+    capacity = change("(service)", "capacity-rate", Status.UNCHANGED, 285.0, before=290.0, half=0.15)
+    p50 = change("GET /", "p50", Status.UNCHANGED, 10.0, before=10.0, half=0.05)
+    quiet = passed().model_copy(update={"changes": (capacity, p50)})
+    (*_, seen) = reassurance(quiet, MarkdownNeutral())
+    assert seen.replace("\N{NO-BREAK SPACE}", " ").startswith("A worsening of 21 % or more would have shown")
 
 
 def told(**changes):
