@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from entrypoint.service.target import Fault
@@ -120,6 +120,15 @@ def faults(before: Sequence[Container], after: Sequence[Container], wanted: str)
 
 
 def _fault(then: Container, now: Container | None, wanted: str) -> Fault | None:
+    found = _happened(then, now, wanted)
+    if found and now and now.ports and now.ports != then.ports:
+        # The engine chooses a free port at each start. What failed from there on is no word about the service.
+        moved = "the engine published it at another port then, so every request after that failed"
+        return replace(found, what=f"{found.what}; {moved}")
+    return found
+
+
+def _happened(then: Container, now: Container | None, wanted: str) -> Fault | None:
     name = f"service `{then.service}`"
     if now is None:
         return Fault(kind="exited", what=f"{name} is gone: its container was removed")

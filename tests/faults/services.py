@@ -212,7 +212,7 @@ def _told(text: str, path: str) -> Play:
 
 LOAD_ON.add(
     "It dies in the measured window and is restarted", _told(RESTARTS, "/die"),
-    sees="service `api` ended and was restarted once", needs=("docker",),
+    sees="service `api` ended and was restarted once; the engine published it at another port then", needs=("docker",),
 )  # fmt: skip
 LOAD_ON.add(
     "The kernel kills it because memory runs out", _told(EATS, "/eat"),

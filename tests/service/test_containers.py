@@ -48,7 +48,13 @@ def test_parse():
         ({"restarts": 1, "started_at": "10:01"}, "restarted", "ended and was restarted once$"),
         ({"restarts": 3, "started_at": "10:01"}, "restarted", "restarted 3 times"),
         ({"status": "restarting", "exit_code": 1}, "restarted", "restarted once, last exit code 1$"),
-        ({"started_at": "10:01"}, "restarted", "restarted from outside"),
+        ({"started_at": "10:01"}, "restarted", "restarted from outside$"),
+        (
+            {"started_at": "10:01", "restarts": 1, "ports": {80: 32770}},
+            "restarted",
+            "restarted once; the engine published it at another port then, so every request after that failed$",
+        ),
+        ({"started_at": "10:01", "restarts": 1, "ports": {}}, "restarted", "restarted once$"),
     ],
 )
 def test_a_fault(change, kind, part):
