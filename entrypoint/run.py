@@ -29,7 +29,7 @@ from entrypoint.judgement.thresholds import as_written
 from entrypoint.judgement.verdict import Findings, judge, not_measured
 from entrypoint.known import Known, Measured
 from entrypoint.load import plan
-from entrypoint.measurement.metrics import METRICS, SERVICE
+from entrypoint.measurement.metrics import OF_ENDPOINTS
 from entrypoint.measurement.model import Measurement
 from entrypoint.report.result import Compared, Environment, Look, Result, Stretch
 from entrypoint.service.base import file_of
@@ -140,7 +140,7 @@ def limits_of_search(config: Config) -> list[tuple[object, ...]]:
             (threshold.endpoint, key, said.max, said.min, said.gate)
             for threshold in config.thresholds
             for key, said in threshold.metrics.items()
-            if not METRICS[key].is_of(SERVICE) and (said.max is not None or said.min is not None or said.gate is False)
+            if key in OF_ENDPOINTS and (said.max is not None or said.min is not None or said.gate is False)
         ),
         key=repr,
     )

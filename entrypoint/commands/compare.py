@@ -32,7 +32,8 @@ def compare_folders(base: Path, candidate: Path) -> Result:
         raise SettingsError(f"`{candidate}` measured nothing, so there is nothing to compare.", cause=result.problem)
     group, state = _base(base, fingerprint_of(result, result.measurement))
     against = runs.describe(group, date.today()) if group else ""
-    thresholds = [Threshold.model_validate(threshold) for threshold in result.thresholds]
+    metrics = result.measurement.metrics
+    thresholds = [Threshold.model_validate(threshold, context=metrics) for threshold in result.thresholds]
     reference = Committed(group) if group else None
     comparison = compare(result.measurement, reference, thresholds, result.compared.false_alarm_rate, against)
     findings = Findings(

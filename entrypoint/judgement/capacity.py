@@ -7,7 +7,7 @@ from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.model import Status
 from entrypoint.judgement.search import Bracket, Held, bracket, held_nothing
 from entrypoint.judgement.wording import sentence
-from entrypoint.measurement.metrics import METRICS, SERVICE
+from entrypoint.measurement.metrics import QUANTILES, SERVICE
 from entrypoint.measurement.model import AT_STAGE, Capacity, EndpointMeasurement, Measurement, Stage
 from entrypoint.settings.model import Threshold
 
@@ -58,7 +58,7 @@ def became(
 
 def longest_limit_s(thresholds: list[Threshold]) -> float:
     """The longest response time in seconds that a limit allows; 0 without any."""
-    limits = [said.max for threshold in thresholds for key, said in threshold.metrics.items() if METRICS[key].quantile]
+    limits = [said.max for threshold in thresholds for key, said in threshold.metrics.items() if key in QUANTILES]
     return max((limit for limit in limits if limit is not None), default=0.0) / 1000
 
 

@@ -62,7 +62,7 @@ def compare(
     every = [
         _Row(endpoint, rule, found, reference if endpoint == SERVICE else of_endpoints, measurement.soak)
         for endpoint, found in {**measurement.endpoints, SERVICE: _of_service(measurement)}.items()
-        for rule in rules_for(endpoint, thresholds, paired=paired)
+        for rule in rules_for(endpoint, thresholds, measurement.metrics, paired=paired)
     ]
     rows = [row for row in every if _exists(row)] + _pooled(measurement, thresholds)
     # What the load itself asked is counted, not estimated, and takes no part of the error rate.
@@ -93,9 +93,10 @@ def _has_base_share(row: _Row) -> bool:
 
 
 def _exists(row: _Row) -> bool:
-    """Whether there is anything to say: an optional figure that nobody measured has a row only if a threshold asks for it."""
+    """Whether there is anything to say: an optional figure that nobody measured has a row only if a threshold asks for it, or
+    the settings chose it."""
     asked = row.rule.limit_asked or _has_base_share(row) or _is_asked_of_service(row)
-    return not row.rule.metric.optional or row.value is not None or asked
+    return row.rule.metric.chosen or not row.rule.metric.optional or row.value is not None or asked
 
 
 def _is_asked_of_service(row: _Row) -> bool:
@@ -312,7 +313,15 @@ def _wanted(row: _Row) -> Reference | None:
 
 def _lack(row: _Row) -> str:
     reference = _wanted(row)
+    if _has_no_ratio(row):
+        return f"{figure(row.value, row.rule.metric.unit)} has no ratio to the baseline; a limit would tell"
     return reference.lacks(row.endpoint, row.rule.metric) if reference else ""
+
+
+def _has_no_ratio(row: _Row) -> bool:
+    """Whether the runs of the baseline have the figure, and the candidate's is zero or less."""
+    judge = _judge_of(row) if _wanted(row) else None
+    return judge is not None and not judge.paired and row.value is not None and row.value <= 0
 
 
 def _interval(found: Against) -> tuple[float, float]:
@@ -323,7 +332,10 @@ def _interval(found: Against) -> tuple[float, float]:
 
 
 def _without_baseline(row: _Row) -> Status:
-    if _wanted(row):
+    # A figure that should be high and is nothing at all may be the worst that can happen; one that should be low is no worse.
+    if _has_no_ratio(row) and row.rule.metric.direction is Direction.HIGHER_IS_BETTER:
+        return Status.UNRESOLVED
+    if _wanted(row) and not _has_no_ratio(row):
         return Status.TOO_FEW if _lack(row) else Status.NEW
     return Status.WITHIN_LIMIT if row.rule.gate and _is_limited(row.rule) else Status.REPORTED
 
@@ -416,4 +428,5 @@ def _change(
         gated=_is_gated(row),
         history=history,
         note=note,
+        higher_is_better=metric.direction is Direction.HIGHER_IS_BETTER,
     )

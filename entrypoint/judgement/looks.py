@@ -79,9 +79,9 @@ def hopeless(change: Change, times: float) -> bool:
     if low == -1 or high == math.inf:  # an interval without bounds may get some
         return False
     half = (math.log1p(high) - math.log1p(low)) / 2 / math.sqrt(times)
-    direction = METRICS[change.metric].direction
-    threshold = log_of_allowed(change.threshold, lower_is_better=direction is Direction.LOWER_IS_BETTER)
-    worse = direction * math.log1p(change.change)
+    lower = change.direction is Direction.LOWER_IS_BETTER
+    threshold = log_of_allowed(change.threshold, lower_is_better=lower)
+    worse = change.direction * math.log1p(change.change)
     return not tells(0.0, half, threshold) and not tells(worse, half, threshold)
 
 

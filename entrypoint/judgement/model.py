@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from entrypoint.measurement.metrics import METRICS, Direction
 from entrypoint.measurement.model import Value
 
 
@@ -39,6 +40,7 @@ class Change(Value):
             if no baseline that is kept would.
         time_to_tell: how many times the measured time would resolve the row; None likewise.
         note: what else must be known to read the row.
+        higher_is_better: of a metric that is not in our list.
     """
 
     endpoint: str
@@ -59,6 +61,19 @@ class Change(Value):
     occasions_to_tell: int | None = None
     time_to_tell: float | None = None
     note: str = ""
+    higher_is_better: bool = False
+
+    @property
+    def label(self) -> str:
+        """The metric's name for people. One that is not in our list was named by somebody else."""
+        return METRICS[self.metric].label if self.metric in METRICS else self.metric
+
+    @property
+    def direction(self) -> Direction:
+        """Which way is worse."""
+        if self.metric in METRICS:
+            return METRICS[self.metric].direction
+        return Direction.better("higher" if self.higher_is_better else "lower")
 
 
 class Comparison(Value):

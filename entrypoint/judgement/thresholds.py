@@ -1,7 +1,7 @@
 """What each metric of each endpoint may do: the user's patterns over the metric's own defaults."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,11 +82,15 @@ def matches(pattern: str, endpoint: str) -> bool:
     return any(fits(pattern, name) for name in {endpoint, endpoint.rsplit(AT_STAGE, 1)[0]})
 
 
-def as_written(threshold: Threshold) -> dict[str, Any]:
-    """A threshold as `loadtest.yml` writes it, so that a finished run can be judged again by the same rules."""
+def as_written(threshold: Threshold, known: Mapping[str, Metric] = METRICS) -> dict[str, Any]:
+    """A threshold as `loadtest.yml` writes it, so that a finished run can be judged again by the same rules.
+
+    Args:
+        known: every metric that it may be of.
+    """
     metrics = {}
     for key, said in threshold.metrics.items():
-        unit = METRICS[key].unit
+        unit = known[key].unit
         values = said.model_dump(mode="json", by_alias=True, exclude_none=True)
         metrics[key] = {name: _with_unit(value, unit) if name in _ABSOLUTE else value for name, value in values.items()}
     return {"endpoint": threshold.endpoint, **metrics}
@@ -106,8 +110,15 @@ def unmatched(thresholds: list[Threshold], endpoints: Iterable[str]) -> list[str
     ]
 
 
-def rules_for(endpoint: str, thresholds: list[Threshold], *, paired: bool = False) -> list[Rule]:
-    """The rules of all metrics of one endpoint, in the order of the metrics."""
+def rules_for(
+    endpoint: str, thresholds: list[Threshold], known: Mapping[str, Metric] = METRICS, *, paired: bool = False
+) -> list[Rule]:
+    """The rules of all metrics of one endpoint, in the order of the metrics.
+
+    Args:
+        known: every metric that the run can have; those of endpoints are always the same.
+        paired: see `rule_for`.
+    """
     return [
-        rule_for(endpoint, metric, thresholds, paired=paired) for metric in METRICS.values() if metric.is_of(endpoint)
+        rule_for(endpoint, metric, thresholds, paired=paired) for metric in known.values() if metric.is_of(endpoint)
     ]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 from entrypoint.judgement.model import Change, Status
-from entrypoint.measurement.metrics import METRICS, SERVICE
+from entrypoint.measurement.metrics import SERVICE
 
 # Units whose figures are not written by significant digits.
 _WRITTEN: dict[str, Callable[[float], str]] = {
@@ -25,7 +25,8 @@ def figure(value: float | None, unit: str) -> str:
         return f"{value / 1000:.1f} s"
     if abs(value) >= 1000:
         return _with_unit(f"{value:,.0f}", unit)
-    digits = min(3, max(0, 2 - math.floor(math.log10(abs(value))))) if value else 3
+    # A plain number may be small: what it is of chose its unit, and not we.
+    digits = min(3 if unit else 6, max(0, 2 - math.floor(math.log10(abs(value))))) if value else 3
     return _with_unit(f"{value:.{digits}f}", unit)
 
 
@@ -88,8 +89,7 @@ def silent(after_s: float) -> str:
 
 def sentence(change: Change) -> str:  # noqa: PLR0911 (one for each kind of row)
     """A row as a tired person wants to read it."""
-    label = METRICS[change.metric].label if change.metric in METRICS else change.metric
-    what = f"{label} of {'the service' if change.endpoint == SERVICE else change.endpoint}"
+    what = f"{change.label} of {'the service' if change.endpoint == SERVICE else change.endpoint}"
     was, now = figure(change.baseline, change.unit), figure(change.candidate, change.unit)
     match change.status:
         case Status.OVER_LIMIT:

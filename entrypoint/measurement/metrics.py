@@ -1,4 +1,5 @@
-"""The list of metrics. A new metric is one entry here, and nothing anywhere else.
+"""The list of metrics. A new metric is one entry here, and nothing anywhere else. What a user chooses from the service's own page
+has no entry: `chosen` makes it from the settings, or from what a result says of it.
 
 Percentiles are nearest rank on the raw values, x[ceil(p n)] of the sorted sample (Hyndman and Fan 1996, definition 1), with
 every failed or unfinished request counted as infinitely slow. No bucket and no interpolation, so a figure is always a response
@@ -27,6 +28,11 @@ class Direction(IntEnum):
 
     LOWER_IS_BETTER = 1
     HIGHER_IS_BETTER = -1
+
+    @classmethod
+    def better(cls, which: str) -> "Direction":
+        """By which way is better: `lower` or `higher`."""
+        return cls.HIGHER_IS_BETTER if which == "higher" else cls.LOWER_IS_BETTER
 
 
 class Times(Protocol):
@@ -75,6 +81,7 @@ class Metric:
         counted: what the counts of the worse side are, in words.
         compared: whether a ratio is also held against the baseline's.
         optional: why an endpoint may not have it; "" for a metric that every endpoint has.
+        chosen: whether the settings chose it by name, so that its absence is told.
     """
 
     key: str
@@ -95,6 +102,7 @@ class Metric:
     counted: str = ""
     compared: bool = True
     optional: str = ""
+    chosen: bool = False
 
     def is_of(self, endpoint: str) -> bool:
         """Whether an endpoint, or `SERVICE`, can have it."""
@@ -121,6 +129,20 @@ class Metric:
         """The figure of a ratio from its counts, 0 to 1; NaN of nothing."""
         share = worse / count if count else math.nan
         return share if self.direction is Direction.LOWER_IS_BETTER else 1.0 - share
+
+
+def chosen(key: str, unit: str, direction: Direction, missing: str = "") -> Metric:
+    """A figure of the service that the settings chose; judged where a threshold asks, by +25 % unless it says otherwise.
+
+    Args:
+        key: its name, for people too.
+        unit: `ms`, `MiB`, `1/s`, or "" for a plain number.
+        direction: which way is worse.
+        missing: why the run has none; "" if it has one.
+    """
+    return Metric(
+        key=key, label=key, unit=unit, direction=direction, max_change=0.25, prior_sd=0.15, optional=missing, chosen=True
+    )  # fmt: skip
 
 
 def rank_of(p: float, count: int) -> int:
@@ -422,4 +444,5 @@ _ALL = (
     ),
 )
 METRICS = {metric.key: metric for metric in _ALL}
+QUANTILES = {key for key, metric in METRICS.items() if metric.quantile is not None}
 OF_ENDPOINTS = {key: metric for key, metric in METRICS.items() if not metric.is_of(SERVICE)}

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from entrypoint.measurement.metrics import METRICS, Direction, Metric, chosen
+
 # As a key of JSON: 0.05, 0.999, 1.
 Probability = Annotated[str, StringConstraints(pattern=r"^(0(\.\d{1,9})?|1(\.0)?)$")]
 
@@ -241,6 +243,27 @@ class Soak(Value):
         return min(moments, default=None)
 
 
+class Chosen(Value):
+    """A figure of the service that the settings chose from its Prometheus page.
+
+    Attributes:
+        key: its name; its value is among the service's figures.
+        unit: of the value; "" for a plain number.
+        better: which way is better.
+        missing: why it has no value, in words; "" if it has one.
+    """
+
+    key: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)]
+    unit: Literal["", "ms", "MiB", "1/s"] = ""
+    better: Literal["lower", "higher"] = "lower"
+    missing: str = ""
+
+    @property
+    def metric(self) -> Metric:
+        """As one of the metrics."""
+        return chosen(self.key, self.unit, Direction.better(self.better), self.missing)
+
+
 class Attached(Value):
     """Numbers that a locustfile attached to requests under one name.
 
@@ -293,6 +316,7 @@ class Measurement(Value):
     Attributes:
         endpoints: by Locust's method and name.
         service: figures of the service as a whole, by metric; empty where it was running already.
+        chosen: which of them the settings chose, those included of which there is no value.
         window_s: length of the measured window.
         started, recorded, unfinished: requests of the whole run, warm-up included; started = recorded + unfinished.
         hanging: requests from before the window that had no answer in all of it, and failed.
@@ -331,7 +355,13 @@ class Measurement(Value):
     soak: Soak | None = None
     timeline: tuple[tuple[float | None, ...], ...] = ()
     service: dict[str, float] = {}
+    chosen: tuple[Chosen, ...] = ()
     versions: dict[str, str] = {}
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Every metric that this run can have, by key."""
+        return METRICS | {one.key: one.metric for one in self.chosen if one.key not in METRICS}
 
     @property
     def valid(self) -> bool:

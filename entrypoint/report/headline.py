@@ -152,9 +152,9 @@ def _remedy(change: Change, window_s: float) -> tuple[str, str] | None:
     """What stands before and after the row's name."""
     if change.status is Status.MISSING:
         return "If nothing is meant to ask for ", " any more, accept this run."
-    if change.status is not Status.UNRESOLVED or change.metric not in METRICS:
+    if change.status is not Status.UNRESOLVED:
         return None
-    label = METRICS[change.metric].label
+    label = change.label
     if change.time_to_tell:
         enough = "decide" if change.unit == "%" or change.interval else "give enough requests to judge"
         return f"Measuring for {_duration(window_s * change.time_to_tell)} would {enough} {label} of ", "."
@@ -185,11 +185,12 @@ def reassurance(result: Result, neutral: Neutral) -> list[str]:
     judged = [change for change in result.changes if change.gated and change.interval and change.threshold]
     nearest = max(judged, key=_nearness, default=None)
     if nearest is not None and _nearness(nearest) > 0:
-        metric = METRICS[nearest.metric]
-        allowed = percent(metric.direction * (nearest.threshold or 0.0))
+        allowed = percent(nearest.direction * (nearest.threshold or 0.0))
         name = neutral.name(nearest.endpoint)
         found = f"{percent(nearest.change)} ({interval(nearest)}), allowed {allowed}."
-        told.append(neutral.prose(f"Closest to its threshold: {metric.label} of ") + name + neutral.prose(f", {found}"))
+        told.append(
+            neutral.prose(f"Closest to its threshold: {nearest.label} of ") + name + neutral.prose(f", {found}")
+        )
     resolutions = (change.resolution for change in judged)
     if seen := [abs(one) for one in resolutions if one is not None and math.isfinite(one)]:
         least = percent(max(seen)).removeprefix("+")
@@ -199,14 +200,9 @@ def reassurance(result: Result, neutral: Neutral) -> list[str]:
 
 def _nearness(change: Change) -> float:
     """1 is at the threshold, 0 or less is no worsening."""
-    if (
-        change.metric not in METRICS
-        or not change.threshold
-        or change.change is None
-        or not math.isfinite(change.change)
-    ):
+    if not change.threshold or change.change is None or not math.isfinite(change.change):
         return 0.0
-    return change.change * METRICS[change.metric].direction / change.threshold
+    return change.change * change.direction / change.threshold
 
 
 def how_to_read(result: Result) -> str:

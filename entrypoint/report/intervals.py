@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from entrypoint.judgement.model import Change
 from entrypoint.judgement.wording import percent
-from entrypoint.measurement.metrics import METRICS
 from entrypoint.report.axis import Tick, px
 
 _WIDTH = 220.0
@@ -107,7 +106,7 @@ def draw_interval(change: Change, scale: Scale) -> Interval | None:
 def _thresholds(change: Change) -> tuple[float, ...]:
     if change.threshold is None or not change.gated:
         return ()
-    return (change.threshold * (METRICS[change.metric].direction if change.metric in METRICS else 1),)
+    return (change.threshold * change.direction,)
 
 
 def _zone(threshold: float, scale: Scale) -> tuple[str, str]:

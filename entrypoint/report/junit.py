@@ -9,7 +9,6 @@ from xml.etree import ElementTree as ET
 
 from entrypoint.judgement.model import Change, Outcome, Reason, Status
 from entrypoint.judgement.wording import figure, interval, percent, sentence
-from entrypoint.measurement.metrics import METRICS
 from entrypoint.report.neutral import plain, plain_lines
 from entrypoint.report.result import Result
 from entrypoint.report.rows import allowed_change
@@ -64,8 +63,7 @@ def _is_case(change: Change) -> bool:
 
 
 def _add_row(suite: ET.Element, result: Result, change: Change) -> None:
-    label = METRICS[change.metric].label if change.metric in METRICS else change.metric
-    case = _case(suite, result, f"{change.endpoint} {label}")
+    case = _case(suite, result, f"{change.endpoint} {change.label}")
     if result.verdict is Outcome.INVALID:
         ET.SubElement(case, "skipped", message="The run is invalid, so this figure was not judged.")
     elif change.status in _FAILED:

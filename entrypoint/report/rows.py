@@ -167,7 +167,7 @@ def _interval(change: Change) -> str:
 
 
 def _label(change: Change, neutral: Neutral) -> str:
-    return METRICS[change.metric].label if change.metric in METRICS else neutral.cell(change.metric)
+    return change.label if change.metric in METRICS else neutral.cell(change.label)
 
 
 def _figure(value: float | None, change: Change, neutral: Neutral) -> str:
@@ -183,18 +183,14 @@ def _allowed(change: Change, neutral: Neutral) -> str:
         floor = f" and {asked(change.floor, change.unit)}" if change.floor else ""
         parts.append(f"{allowed_change(change, change.threshold)}{floor}")
     if change.limit is not None:
-        bound = "at most" if _direction(change) is Direction.LOWER_IS_BETTER else "at least"
+        bound = "at most" if change.direction is Direction.LOWER_IS_BETTER else "at least"
         parts.append(f"{bound} {asked(change.limit, change.unit)}")
     return neutral.cell_prose("; ".join(parts))
 
 
 def allowed_change(change: Change, threshold: float) -> str:
     """A threshold with the sign of the direction in which a row is worse."""
-    return percent(_direction(change) * threshold)
-
-
-def _direction(change: Change) -> Direction:
-    return METRICS[change.metric].direction if change.metric in METRICS else Direction.LOWER_IS_BETTER
+    return percent(change.direction * threshold)
 
 
 def _result(change: Change, neutral: Neutral) -> str:

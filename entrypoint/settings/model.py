@@ -5,15 +5,16 @@ Keys are kebab-case in files, flags and inputs. A field's `flag` names its flag 
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from entrypoint.measurement.metrics import METRICS, SERVICE, Direction
+from entrypoint.measurement.metrics import METRICS, SERVICE, Direction, Metric
 from entrypoint.settings.jmespaths import jmespath_trouble
 from entrypoint.settings.quantities import (
     Milliseconds,
@@ -395,6 +396,7 @@ class MetricThreshold(Section):
 
 
 PARSERS: dict[str, Callable[[object], float]] = {
+    "": parse_number,
     "ms": parse_milliseconds_with_unit,
     "%": parse_percent,
     "1/s": parse_number,
@@ -404,29 +406,29 @@ PARSERS: dict[str, Callable[[object], float]] = {
 }
 
 
-def working_keys(metric: str) -> list[str]:
+def working_keys(metric: Metric) -> list[str]:
     """The keys of a threshold that do something on this metric."""
-    if METRICS[metric].unit == "%":
-        return ["max" if METRICS[metric].direction is Direction.LOWER_IS_BETTER else "min", "gate"]
-    useless = "max-decrease" if METRICS[metric].direction is Direction.LOWER_IS_BETTER else "max-increase"
+    if metric.unit == "%":
+        return ["max" if metric.direction is Direction.LOWER_IS_BETTER else "min", "gate"]
+    useless = "max-decrease" if metric.direction is Direction.LOWER_IS_BETTER else "max-increase"
     return [str(field.alias) for field in MetricThreshold.model_fields.values() if field.alias != useless]
 
 
-def _of_metric(metric: str, threshold: object) -> object:
+def _of_metric(metric: Metric, threshold: object) -> object:
     """Limits in the metric's own unit. A value that is refused becomes the reason, which its field then raises."""
     if not isinstance(threshold, dict):
         return threshold
     return {key: _value_or_reason(metric, key, value) for key, value in threshold.items()}
 
 
-def _value_or_reason(metric: str, key: str, value: object) -> object:
+def _value_or_reason(metric: Metric, key: str, value: object) -> object:
     known = {str(field.alias) for field in MetricThreshold.model_fields.values()}
     if value is None or key not in known:
         return value
     if key not in (working := working_keys(metric)):
-        return ValueError(f"{key} does nothing on {metric}; what works there is {', '.join(working)}")
+        return ValueError(f"{key} does nothing on {metric.key}; what works there is {', '.join(working)}")
     try:
-        return PARSERS[METRICS[metric].unit](value) if key in {"max", "min", "floor"} else value
+        return PARSERS[metric.unit](value) if key in {"max", "min", "floor"} else value
     except ValueError as error:
         return error
 
@@ -441,29 +443,38 @@ def _can_have(pattern: str, *, of_service: bool) -> bool:
     return fits(pattern, SERVICE) if of_service else pattern != SERVICE
 
 
+# The type of the mistake that a threshold is of a metric that is in no list; its context has the name.
+UNKNOWN_METRIC: Final = "unknown_metric"
+
+
 class Threshold(Section):
-    """Thresholds of the endpoints that match a pattern; a later entry overrides an earlier one, metric by metric."""
+    """Thresholds of the endpoints that match a pattern; a later entry overrides an earlier one, metric by metric.
+
+    The context of its validation is every metric that there is, by key; our own list where there is none.
+    """
 
     endpoint: str = Field("*", description="Endpoint or pattern, such as `POST /predict` or `GET *`")
     metrics: dict[str, MetricThreshold] = {}
 
     @model_validator(mode="before")
     @classmethod
-    def _metrics_beside_endpoint(cls, value: Any) -> Any:  # noqa: ANN401 (what YAML gave)
+    def _metrics_beside_endpoint(cls, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 (what YAML gave)
         if not isinstance(value, dict):
             return value
+        known: Mapping[str, Metric] = info.context or METRICS
         metrics = {key: part for key, part in value.items() if key != "endpoint"}
-        if unknown := [key for key in metrics if key not in METRICS]:
-            raise ValueError(f"there is no metric {unknown[0]!r}; the metrics are {', '.join(METRICS)}")
+        if unknown := [key for key in metrics if key not in known]:
+            named = {"metric": unknown[0], "shown": repr(unknown[0]), "known": ", ".join(known)}
+            raise PydanticCustomError(UNKNOWN_METRIC, "there is no metric {shown}; the metrics are {known}", named)
         pattern = value.get("endpoint", "*")
         for key in metrics:
-            of_service = METRICS[key].is_of(SERVICE)
+            of_service = known[key].is_of(SERVICE)
             if isinstance(pattern, str) and not _can_have(pattern, of_service=of_service):
                 whose = f"the service as a whole, `endpoint: {SERVICE}`" if of_service else "endpoints"
                 raise ValueError(f"{key} guards nothing there, for it is a figure of {whose}")
         return {
             "endpoint": value.get("endpoint", "*"),
-            "metrics": {key: _of_metric(key, part) for key, part in metrics.items()},
+            "metrics": {key: _of_metric(known[key], part) for key, part in metrics.items()},
         }
 
 

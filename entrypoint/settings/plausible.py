@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from entrypoint.errors import SettingsError
-from entrypoint.measurement.metrics import METRICS
+from entrypoint.measurement.metrics import METRICS, QUANTILES
 from entrypoint.settings.model import CompareWith, Config, Load, Mode, Service
 from entrypoint.settings.quantities import show_duration
 
@@ -130,9 +130,7 @@ def _no_search(config: Config) -> list[str]:
         mistakes.append(
             f"{said}it chooses its levels itself, from `users` or `arrival-rate` on. Leave out `stages` and `count`."
         )
-    times = [
-        said for threshold in config.thresholds for key, said in threshold.metrics.items() if METRICS[key].quantile
-    ]
+    times = [said for threshold in config.thresholds for key, said in threshold.metrics.items() if key in QUANTILES]
     if not any(limit.max is not None and limit.gate is not False for limit in times):
         mistakes.append(
             f"{said}no response time has a limit. Give one under `thresholds`, such as `p95: {{max: 250ms}}`."

@@ -20,7 +20,7 @@ from entrypoint.measurement.metrics import METRICS
 from entrypoint.settings.document import REPLACES, Document, Place
 from entrypoint.settings.glance import find, open_document, suite_name
 from entrypoint.settings.keys import Key, all_keys
-from entrypoint.settings.model import Config, Load, MetricThreshold, as_list
+from entrypoint.settings.model import UNKNOWN_METRIC, Config, Load, MetricThreshold, as_list
 from entrypoint.settings.quantities import told
 from entrypoint.settings.request_mistakes import request_mistakes
 from entrypoint.settings.requests import with_paths_from
@@ -332,6 +332,8 @@ def _is_hidden(place: Place) -> bool:
 
 
 def _what(detail: ErrorDetails, place: Place) -> str:
+    if detail["type"] in ("value_error", UNKNOWN_METRIC):  # Ours, and complete.
+        return detail["msg"].removeprefix("Value error, ")
     match detail["type"]:
         case "extra_forbidden":
             known = _siblings(place)
@@ -342,8 +344,6 @@ def _what(detail: ErrorDetails, place: Place) -> str:
             if place[:2] == ("load", "requests"):
                 return "it is missing"
             return f"it is missing, and every run needs it (flag --{place[-1]}, input {place[-1]})"
-        case "value_error":  # Ours, and complete.
-            return detail["msg"].removeprefix("Value error, ")
         case "enum" | "literal_error":
             message = f"expected {detail.get('ctx', {}).get('expected', 'another value')}"
         case "model_type":

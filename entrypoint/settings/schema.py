@@ -48,7 +48,7 @@ _WRITTEN: dict[str, list[dict[str, Any]]] = {
 def _limits(metric: str, properties: dict[str, Any]) -> dict[str, Any]:
     """What may be said of one metric: the keys that do something there, absolute values in its unit."""
     said = {}
-    for name in working_keys(metric):
+    for name in working_keys(METRICS[metric]):
         kinds = [kind for kind in properties[name]["anyOf"] if kind.get("type") != "null"]
         if any(kind.get("type") == "number" for kind in kinds):
             kinds = _WRITTEN[METRICS[metric].unit]

@@ -42,7 +42,7 @@ def test_a_small_limit_is_written_without_an_exponent():
 
 @given(metric=st.sampled_from(sorted(OF_ENDPOINTS)), value=NUMBERS, change=st.floats(0, 1), data=st.data())
 def test_whatever_is_written_reads_back(metric, value, change, data):
-    keys = data.draw(st.sets(st.sampled_from(sorted(working_keys(metric)))))
+    keys = data.draw(st.sets(st.sampled_from(sorted(working_keys(METRICS[metric])))))
     amount = f"{min(value, 99.0) if METRICS[metric].unit == '%' else value:f}{UNITS[METRICS[metric].unit]}"
     changes = {"max-increase": f"{change * 100:f}%", "max-decrease": f"{change * 100:f}%", "gate": True}
     said = {key: changes.get(key, amount) for key in keys}

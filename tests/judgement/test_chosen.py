@@ -1,0 +1,129 @@
+"""Figures of the service that the settings chose: judged like our own, where a threshold asks."""
+
+import pytest
+
+from entrypoint.baseline.model import Baseline
+from entrypoint.judgement.committed import Committed
+from entrypoint.judgement.comparison import compare
+from entrypoint.judgement.edits import describe_edits
+from entrypoint.judgement.model import Change, Status
+from entrypoint.judgement.thresholds import as_written
+from entrypoint.judgement.wording import sentence
+from entrypoint.measurement.metrics import METRICS, SERVICE, Direction
+from entrypoint.measurement.model import Chosen
+from entrypoint.settings.model import Threshold
+
+from .building import FINGERPRINT, group, measurement
+
+INFERENCE = Chosen(key="inference-time", unit="ms")
+HITS = Chosen(key="cache-hits", better="higher")
+
+
+def runs(key, *values):
+    """A baseline of occasions with a figure of the service each."""
+    plain = group(*[{}] * len(values))
+    known = zip(plain.runs, values, strict=True)
+    return plain.model_copy(update={"runs": tuple(run.model_copy(update={"service": {key: v}}) for run, v in known)})
+
+
+def row(chosen, value, said=None, before=()):
+    """The row of a chosen figure, by a threshold and a baseline of these values."""
+    service = {} if value is None else {chosen.key: value}
+    found = measurement().model_copy(update={"service": service, "chosen": (chosen,)})
+    written = [{"endpoint": SERVICE, chosen.key: said}] if said is not None else []
+    limits = [Threshold.model_validate(one, context=found.metrics) for one in written]
+    compared = compare(found, Committed(runs(chosen.key, *before)) if before else None, limits, 0.01)
+    return next(change for change in compared.changes if change.metric == chosen.key)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "value", "status"),
+    [
+        (INFERENCE, 12.1, Status.UNCHANGED),
+        (INFERENCE, 30.0, Status.REGRESSED),
+        (INFERENCE, 4.0, Status.IMPROVED),
+        (HITS, 12.1, Status.UNCHANGED),
+        (HITS, 4.0, Status.REGRESSED),
+        (HITS, 30.0, Status.IMPROVED),
+    ],
+)
+def test_it_is_held_against_the_baseline_in_its_own_direction_where_a_threshold_asks(chosen, value, status):
+    before = (12.0, 12.1, 11.9, 12.05, 12.0)
+    found = row(chosen, value, {"gate": True}, before)
+    assert (found.status, found.gated, found.unit, found.threshold) == (status, True, chosen.unit, 0.25)
+    assert found.resolution is not None
+    shown = row(chosen, value, None, before)
+    assert (shown.status, shown.gated, shown.baseline) == (Status.REPORTED, False, found.baseline)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said", "value", "status"),
+    [
+        (INFERENCE, {"max": "20ms"}, 20.5, Status.OVER_LIMIT),
+        (INFERENCE, {"max": "20ms"}, 19.5, Status.WITHIN_LIMIT),
+        (HITS, {"min": 0.5}, 0.4, Status.OVER_LIMIT),
+        (HITS, {"min": 0.5}, 0.6, Status.WITHIN_LIMIT),
+    ],
+)
+def test_a_limit_needs_no_baseline(chosen, said, value, status):
+    assert row(chosen, value, said).status is status
+
+
+def test_one_without_a_value_says_why_and_raises_doubt_only_where_a_threshold_asks():
+    lost = INFERENCE.model_copy(update={"missing": "the page has no series `x`"})
+    shown = row(lost, None)
+    assert (shown.status, shown.gated, shown.note) == (Status.REPORTED, False, "the page has no series `x`")
+    for said in ({"gate": True}, {"max": "20ms"}):
+        asked = row(lost, None, said, (12.0,))
+        assert (asked.status, asked.gated) == (Status.UNRESOLVED, True)
+        assert sentence(asked) == "inference-time of the service: the page has no series `x`."
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said", "status"),
+    [
+        (HITS, {"gate": True}, Status.UNRESOLVED),
+        (HITS, {"max-decrease": "10%"}, Status.UNRESOLVED),
+        (INFERENCE, {"gate": True}, Status.REPORTED),
+        (INFERENCE, {"max": "20ms"}, Status.WITHIN_LIMIT),
+    ],
+)
+def test_nothing_at_all_has_no_ratio_and_is_never_taken_for_new(chosen, said, status):
+    found = row(chosen, 0.0, said, (12.0,) * 5)
+    assert found.status is status
+    assert found.note.endswith("has no ratio to the baseline; a limit would tell")
+    assert row(chosen, 3.0, {"gate": True}, (0.0,)).status is Status.NEW
+
+
+def test_a_row_knows_its_name_and_direction_without_the_settings():
+    """A report is made of the result alone; what is in our list goes by the list, whatever the row says."""
+    hits = row(HITS, 3.0)
+    assert (hits.label, hits.direction) == ("cache-hits", Direction.HIGHER_IS_BETTER)
+    assert row(INFERENCE, 3.0).direction is Direction.LOWER_IS_BETTER
+    ours = Change(endpoint="GET /", metric="p50", unit="ms", status=Status.NEW, gated=True, higher_is_better=True)
+    assert (ours.label, ours.direction) == ("p50", Direction.LOWER_IS_BETTER)
+
+
+def test_none_takes_the_place_of_one_of_ours():
+    found = measurement().model_copy(update={"chosen": (Chosen(key="p50"), HITS)})
+    assert found.metrics["p50"] is METRICS["p50"]
+    assert list(found.metrics) == [*METRICS, "cache-hits"]
+
+
+def test_a_threshold_of_one_is_written_in_its_unit():
+    known = measurement().model_copy(update={"chosen": (INFERENCE, HITS)}).metrics
+    written = {"endpoint": SERVICE, "inference-time": {"max": "20ms"}, "cache-hits": {"min": 0.5}}
+    assert as_written(Threshold.model_validate(written, context=known), known) == written
+    with pytest.raises(ValueError, match="there is no metric 'cache-hits'; the metrics are p50, p90"):
+        Threshold.model_validate({"endpoint": SERVICE, "cache-hits": {"min": 0.5}})
+    with pytest.raises(ValueError, match="cache-hits guards nothing there, for it is a figure of the service"):
+        Threshold.model_validate({"endpoint": "GET /", "cache-hits": {"min": 1}}, context=known)
+
+
+def test_a_baseline_that_was_changed_is_told_of_it_too():
+    before, after = (Baseline(groups=(runs("cache-hits", value),)) for value in (12.0, 6.0))
+    known = {"cache-hits": HITS.metric}
+    asked = [Threshold.model_validate({"endpoint": SERVICE, "cache-hits": {"gate": True}}, context=known)]
+    assert "cache-hits of (service) from 12.0 to 6.00 (-50 %)" in describe_edits(
+        before, after, FINGERPRINT, asked, known
+    )
