@@ -14,12 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, Queue
 from threading import Thread
+from typing import TypeVar
 
 from entrypoint.service.deadline import Deadline
 from entrypoint.settings.document import texts_in
 from entrypoint.settings.plausible import is_loopback
 from locustfiles.ml_loadtest import contract
 
+_T = TypeVar("_T")
 _PAUSE_S = 0.1
 _FIRST_PATIENCE_S = 2.0
 _LONGEST_ANSWER = 10_000_000
@@ -123,24 +125,40 @@ def ask(url: str, access: Access, timeout_s: float, question: Question = ANY_ANS
 
     A socket's own time limit begins anew with every byte, so a server that sends one now and then could keep us for ever.
     """
-    answers: Queue[Answer] = Queue()
-    Thread(target=lambda: answers.put(_ask(url, access, timeout_s, question)), daemon=True).start()
+    late = _no_answer(TimeoutError(), question, access)
+    return within(timeout_s, lambda: _ask(url, access, timeout_s, question), late)
+
+
+def within(timeout_s: float, work: Callable[[], _T], late: _T) -> _T:
+    """What some work in a thread of its own comes to, or `late`; then the thread is left behind."""
+    answers: Queue[_T] = Queue()
+    Thread(target=lambda: answers.put(work()), daemon=True).start()
     try:
         return answers.get(timeout=timeout_s + _SOCKETS_FIRST_S)
     except Empty:
-        return _no_answer(TimeoutError(), question, access)
+        return late
+
+
+def opened(url: str, access: Access, timeout_s: float, body: bytes | None = None) -> http.client.HTTPResponse:
+    """The answer to one request on a connection of its own, its status below 300; redirects are not followed.
+
+    Raises:
+        OSError, http.client.HTTPException, ValueError: there is none; a `urllib.error.HTTPError` has the status.
+    """
+    request = _request(url, access.headers, body)
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler(_proxies(request.host, access.environment)),
+        urllib.request.HTTPSHandler(context=access.tls),
+        _NoRedirect(),
+    )
+    answer: http.client.HTTPResponse = opener.open(request, timeout=timeout_s)
+    return answer
 
 
 def _ask(url: str, access: Access, timeout_s: float, question: Question) -> Answer:
     began = time.perf_counter()
     try:
-        request = _request(url + question.path, access.headers, question.body)
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler(_proxies(request.host, access.environment)),
-            urllib.request.HTTPSHandler(context=access.tls),
-            _NoRedirect(),
-        )
-        with opener.open(request, timeout=timeout_s) as response:
+        with opened(url + question.path, access, timeout_s, question.body) as response:
             said = f"it answered with status {response.status}"
             read = response.read(_LONGEST_ANSWER) if question.expect else b""
             wrong = _wrong(read, question, access) if question.expect else ""
