@@ -22,11 +22,12 @@ from entrypoint.load.requests import write_locustfile
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.model import Measurement, Stage
 from entrypoint.measurement.samples import read_health
+from entrypoint.measurement.series import figures_of_series
 from entrypoint.measurement.service import figures_of_images, figures_of_start, figures_of_use, ran_out
 from entrypoint.measurement.soak import read_stretches
 from entrypoint.measurement.validity import check_constant, cores_of_generator
 from entrypoint.report.result import ServiceLog, Usage
-from entrypoint.service import Fault, Place, Target, cost, cpu, logs, resources, running, teardown_leftovers
+from entrypoint.service import Fault, Place, Target, cost, cpu, logs, prometheus, resources, running, teardown_leftovers
 from entrypoint.service.process_tree import MARK
 from entrypoint.service.url import shown
 from entrypoint.settings import model
@@ -220,7 +221,7 @@ def measured(known: Known, generation: Generation, target: int = 0) -> Measureme
             found = with_capacity(found, config.thresholds, rate, config.wanted_rate)
     party = generation.recording.plan.targets[target].name
     service = {**found.service, **_use(generation, party, found), **generation.starts.get(party, {})}
-    found = found.model_copy(update={"service": service})
+    found = _with_chosen(known, generation, found.model_copy(update={"service": service}))
     if config.mode is Mode.SOAK:
         return _with_course(known, generation, found)
     return _with_limit(generation, party, found)
@@ -239,12 +240,28 @@ def _with_course(known: Known, generation: Generation, found: Measurement) -> Me
 
 def _use(generation: Generation, party: str, found: Measurement) -> dict[str, float]:
     """What the services used, while another target had its turn next to nothing."""
-    spans = generation.closing.spans
-    if not spans:
+    if not generation.closing.spans:
         return {}
-    begin, end = found.counted if found.capacity else (0.0, spans[-1].end_s - spans[0].start_s)
-    requests = sum(endpoint.requests - endpoint.failures for endpoint in found.endpoints.values())
-    return figures_of_use(generation.spent(party, begin, end).values(), requests, end - begin)
+    begin, end = _counted(generation, found)
+    return figures_of_use(generation.spent(party, begin, end).values(), found.successes, end - begin)
+
+
+def _counted(generation: Generation, found: Measurement) -> tuple[float, float]:
+    """What the service's figures are of, from and to, in seconds since the first measured moment; other turns included."""
+    spans = generation.closing.spans
+    return found.counted if found.capacity or not spans else (0.0, spans[-1].end_s - spans[0].start_s)
+
+
+def _with_chosen(known: Known, generation: Generation, found: Measurement) -> Measurement:
+    """With what the settings chose of the service's page for Prometheus, which is read where there is one party alone."""
+    wanted, spans = known.settings.config.service.prometheus, generation.closing.spans
+    if wanted is None or len(generation.places) > 1:
+        return found
+    origin = generation.closing.origin_unix_s + (spans[0].start_s if spans else 0.0)
+    begin, end = (origin + at for at in _counted(generation, found))
+    looks = prometheus.looks_at(generation.places[CANDIDATE].logs / prometheus.PAGES)
+    figures, chosen = figures_of_series(wanted.series, looks, begin, end, found.successes)
+    return found.model_copy(update={"service": {**found.service, **figures}, "chosen": chosen})
 
 
 def _with_limit(generation: Generation, party: str, found: Measurement) -> Measurement:

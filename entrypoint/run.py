@@ -128,7 +128,7 @@ def edits_of_baseline(settings: Settings, baseline: Baseline, fingerprint: Finge
         before = parse_baseline(text, "of the base") if text is not None else Baseline()
     except SettingsError:
         return ""  # a checkout of a single commit, or a damaged file there: the pull request's own is what counts
-    return describe_edits(before, baseline, fingerprint, config.thresholds)
+    return describe_edits(before, baseline, fingerprint, config.thresholds, config.metrics)
 
 
 def limits_of_search(config: Config) -> list[tuple[object, ...]]:
@@ -195,6 +195,9 @@ def alone(known: Known, console: Console) -> Measured:
     settings = known.settings
     generation = live(known, [Party(name=CANDIDATE, service=settings.config.service, root=settings.root)], console)
     measurement = measured(known, generation)
+    for one in measurement.chosen:
+        if one.missing:
+            console.say(f"{one.key} has no figure: {one.missing}")
     comparison = compare_with_baseline(known, measurement)
     return Measured(
         measurement=measurement,
@@ -256,7 +259,7 @@ def conclude(
         suite=settings.suite,
         id=settings.run_id,
         faults=tuple(Reason(code=fault.kind, text=fault.what) for fault in measured.faults) if measured else (),
-        thresholds=tuple(as_written(threshold) for threshold in settings.config.thresholds),
+        thresholds=tuple(as_written(threshold, settings.config.metrics) for threshold in settings.config.thresholds),
         policy=settings.config.policy.model_dump(mode="json", by_alias=True),
         verdict=verdict.outcome,
         exit_code=verdict.exit_code,

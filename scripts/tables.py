@@ -13,6 +13,7 @@ import yaml
 from entrypoint.judgement.wording import figure
 from entrypoint.measurement.metrics import METRICS, Direction
 from entrypoint.settings.keys import all_keys, shown_default, threshold_help
+from entrypoint.settings.prometheus import Prometheus, Series
 from entrypoint.settings.requests import Expect, Request, Variant
 from entrypoint.settings.section import Section
 from tests.faults.table import GROUPS, cases
@@ -31,8 +32,8 @@ def settings_table() -> str:
     return _table(("Key", "Flag", "Input", "Default", "What it says"), rows)
 
 
-def requests_table(section: type[Section]) -> str:
-    """What may be said of one request, of an answer, or of an invalid variant."""
+def keys_table(section: type[Section]) -> str:
+    """What may be said in a section that only the file has, such as that of a request."""
     rows = [
         (
             f"`{field.alias}`",
@@ -107,9 +108,11 @@ def faults_tables() -> str:
 TABLES = {
     "settings": settings_table,
     "thresholds": thresholds_table,
-    "requests": partial(requests_table, Request),
-    "expect": partial(requests_table, Expect),
-    "invalid": partial(requests_table, Variant),
+    "prometheus": partial(keys_table, Prometheus),
+    "series": partial(keys_table, Series),
+    "requests": partial(keys_table, Request),
+    "expect": partial(keys_table, Expect),
+    "invalid": partial(keys_table, Variant),
     "metrics": metrics_table,
     "inputs": inputs_table,
     "outputs": outputs_table,

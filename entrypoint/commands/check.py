@@ -11,6 +11,7 @@ from entrypoint.service.url import shown
 from entrypoint.settings.doubts import doubts
 from entrypoint.settings.model import CompareWith, Config, Load, Mode, Service
 from entrypoint.settings.plausible import refuse_impossible
+from entrypoint.settings.prometheus import Prometheus
 from entrypoint.settings.quantities import show_duration
 from entrypoint.settings.reading import Settings
 from entrypoint.side_by_side import base_of
@@ -41,6 +42,8 @@ def check(settings: Settings, console: Console) -> None:
     )
     if not settings.config.service.url:
         console.say(f"cores       {_cores()}")
+    if page := settings.config.service.prometheus:
+        console.say(f"prometheus  {_chosen(page, beside=beside)}")
     if load.arrival_rate:
         expected = load.arrival_rate * load.duration_s
         printable = [metric.label for metric in METRICS.values() if metric.minimum > 1 and metric.minimum <= expected]
@@ -48,6 +51,12 @@ def check(settings: Settings, console: Console) -> None:
             f"requests    about {expected:.0f}; were they all of one endpoint, {', '.join(printable) or 'no percentile'}"
         )
     warn(settings.config, console)
+
+
+def _chosen(page: Prometheus, *, beside: bool) -> str:
+    names = ", ".join(one.name for one in page.series)
+    where = f"/{page.path.lstrip('/')}{f' of {page.service}' if page.service else ''}"
+    return f"{names} from {where}{'; not read side by side' if beside else ''}"
 
 
 def _counted(load: Load) -> str:

@@ -369,6 +369,11 @@ class Measurement(Value):
         return all(check.ok for check in self.checks)
 
     @property
+    def successes(self) -> int:
+        """Requests that did not fail."""
+        return sum(endpoint.requests - endpoint.failures for endpoint in self.endpoints.values())
+
+    @property
     def counted(self) -> tuple[float, float]:
         """What the figures are of, from and to, in seconds since the first measured moment."""
         return (self.capacity.begin_s, self.capacity.end_s) if self.capacity else (0.0, self.window_s)

@@ -173,7 +173,7 @@ def _label(change: Change, neutral: Neutral) -> str:
 def _figure(value: float | None, change: Change, neutral: Neutral) -> str:
     if value is None:
         return ""
-    known = change.unit in {metric.unit for metric in METRICS.values()}
+    known = not change.unit or change.unit in {metric.unit for metric in METRICS.values()}
     return tight(figure(value, change.unit)) if known else neutral.cell(figure(value, change.unit))
 
 

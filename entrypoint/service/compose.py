@@ -48,7 +48,7 @@ class ComposeService:
         self._place = place
         self._claim = claim
         self._say = say
-        self._publisher = ""
+        self._publisher = self._exporter = ""
         self._seen: list[Container] = []
         self._looked = 0.0
         self._docker = Docker({**place.environment, **_for_interpolation(service)}, place.root)
@@ -58,7 +58,7 @@ class ComposeService:
         """Read the compose files, rewrite them, build and pull the images."""
         (self._place.logs / _BUILD_LOG).unlink(missing_ok=True)
         isolation = self._files.isolated(self._claim.project)
-        self._publisher = isolation.publisher
+        self._publisher, self._exporter = isolation.publisher, isolation.exporter
         for note in isolation.notes:
             self._say(note)
         self._file.touch(mode=0o600)
@@ -119,6 +119,13 @@ class ComposeService:
         return [
             Gauge(service=name, read=look, cpu=cpu.of_container(pid)) for name, pid, look in looks if look is not None
         ]
+
+    def addresses(self) -> dict[str, str]:
+        """That of each container of the service whose page is read; replicas have one each."""
+        running = [found for found in self._seen if found.pid and found.service == self._exporter]
+        names = containers.distinct([found.service for found in running])
+        ports = [found.ports.get(self._service.page_port or 0) for found in running]
+        return {name: f"http://127.0.0.1:{port}" if port else "" for name, port in zip(names, ports, strict=True)}
 
     def log_tail(self) -> str:
         """The last lines that the service printed."""

@@ -61,6 +61,8 @@ class ComposeFiles:
             labels={"ml-loadtest.suite": self._place.suite, "ml-loadtest.run": self._place.run_id},
             service=self._service.service,
             port=self._service.port or 0,
+            exporter=self._service.prometheus.service if self._service.prometheus else "",
+            page_port=self._service.page_port,
             environment={key: str(value) for key, value in self._service.environment.items()},
             build=self._service.build is model.Build.AUTO,
         )

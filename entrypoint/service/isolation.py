@@ -21,7 +21,9 @@ class Wanted:
         project: its unique name.
         labels: labels for every container.
         service, port: the service that takes the load, and its port inside the container.
-        environment: variables for that service.
+        exporter: the service whose page for Prometheus is read; "" for the one that takes the load.
+        page_port: port of that page inside the container; None where none is read.
+        environment: variables for the service that takes the load.
         build: whether images are built; if not, those that the user's own project built are used.
     """
 
@@ -29,6 +31,8 @@ class Wanted:
     labels: Mapping[str, str]
     service: str
     port: int
+    exporter: str = ""
+    page_port: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     build: bool = True
 
@@ -40,12 +44,14 @@ class Isolation:
     Attributes:
         model: the rewritten model; empty if it was refused.
         publisher: the service that publishes the port: the wanted one, or the one whose network it shares.
+        exporter: likewise the one that publishes the port of the page for Prometheus; "" where none is read.
         refusals: why the model cannot run beside others, a sentence each.
         notes: what it shares with others because the file says so, a sentence each.
     """
 
     model: dict[str, Any] = field(repr=False)
     publisher: str
+    exporter: str = ""
     refusals: list[str]
     notes: list[str]
 
@@ -59,17 +65,19 @@ def isolate(model: Model, wanted: Wanted, disabled: Mapping[str, list[str]] | No
         disabled: services that no enabled profile has, with their profiles.
     """
     services: Model = model.get("services") or {}
-    refusals = [*_missing(services, wanted, disabled or {}), *_refusals(services, wanted)]
+    refusals = [*_missing(services, wanted, disabled or {}), *_refusals(services, wanted), *_no_page(services, wanted)]
     if refusals:
         return Isolation(model={}, publisher="", refusals=refusals, notes=[])
     publisher = _publisher(services, wanted.service)
+    exporter = _publisher(services, wanted.exporter or wanted.service) if wanted.page_port else ""
     rewritten = {key: part for key, part in model.items() if key != "services"}
     for section in ("networks", "volumes", "configs", "secrets"):
         if section in model:
             rewritten[section] = {key: _unnamed(part) for key, part in (model[section] or {}).items()}
     rewritten["name"] = wanted.project
-    rewritten["services"] = _services(model, wanted, publisher)
-    return Isolation(model=rewritten, publisher=publisher, refusals=[], notes=list(_notes(model)))
+    rewritten["services"] = _services(model, wanted, _published(wanted, publisher, exporter))
+    notes = list(_notes(model))
+    return Isolation(model=rewritten, publisher=publisher, exporter=exporter, refusals=[], notes=notes)
 
 
 def _missing(services: Model, wanted: Wanted, disabled: Mapping[str, list[str]]) -> Iterator[str]:
@@ -79,10 +87,31 @@ def _missing(services: Model, wanted: Wanted, disabled: Mapping[str, list[str]])
         profiles = " or ".join(f"`{profile}`" for profile in disabled[wanted.service])
         yield f"`service`: `{wanted.service}` is not enabled; add its profile {profiles} to `profiles`"
         return
-    known = [*services, *disabled]
-    close = difflib.get_close_matches(wanted.service, known, n=3, cutoff=0.5)
+    yield f"`service`: {_no_service(wanted.service, [*services, *disabled])}"
+
+
+def _no_service(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {_listed(close, 'or')}?" if close else f"it has {_listed(known, 'and')}"
-    yield f"`service`: the compose file has no service `{wanted.service}`; {hint}"
+    return f"the compose file has no service `{name}`; {hint}"
+
+
+def _no_page(services: Model, wanted: Wanted) -> Iterator[str]:
+    """Why the page for Prometheus cannot be read, or would be now one container's and now another's."""
+    if not wanted.page_port:
+        return
+    if wanted.exporter:
+        if wanted.exporter not in services:
+            yield f"`prometheus.service`: {_no_service(wanted.exporter, list(services))}"
+        elif services[wanted.exporter].get("network_mode") == "none":
+            yield f"service `{wanted.exporter}`: `network_mode: none` leaves it without a network, so its page cannot be read"
+        return
+    if several := [name for name, service in services.items() if name != wanted.service and _replicas(service) > 1]:
+        yield (
+            f"`prometheus`: `{several[0]}` runs {_replicas(services[several[0]])} replicas, and each answer through "
+            f"`{wanted.service}` may be another one's; name the service whose page is meant as `prometheus.service`, and its "
+            "containers are read one by one"
+        )
 
 
 def _refusals(services: Model, wanted: Wanted) -> Iterator[str]:
@@ -125,7 +154,15 @@ def _unnamed(part: Model | None) -> dict[str, Any]:
     return {key: value for key, value in (part or {}).items() if key != "name" or (part or {}).get("external")}
 
 
-def _services(model: Model, wanted: Wanted, publisher: str) -> dict[str, Any]:
+def _published(wanted: Wanted, publisher: str, exporter: str) -> dict[str, list[dict[str, Any]]]:
+    """The ports that each service publishes."""
+    ports = {publisher: {wanted.port}}
+    if wanted.page_port:
+        ports.setdefault(exporter, set()).add(wanted.page_port)
+    return {name: [_loopback(port) for port in sorted(found)] for name, found in ports.items()}
+
+
+def _services(model: Model, wanted: Wanted, published: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
     images = _image_names(model, wanted)
     external = {key for key, network in (model.get("networks") or {}).items() if (network or {}).get("external")}
     rewritten = {}
@@ -136,8 +173,8 @@ def _services(model: Model, wanted: Wanted, publisher: str) -> dict[str, Any]:
             fresh["networks"] = _with_alias(service["networks"], service["container_name"], external)
         if name == wanted.service:
             fresh["environment"] = {**(service.get("environment") or {}), **_escaped(wanted.environment)}
-        if name == publisher:
-            fresh["ports"] = [_loopback(wanted.port)]
+        if name in published:
+            fresh["ports"] = published[name]
         rewritten[name] = _with_image(fresh, images.get(name), build=wanted.build)
     return rewritten
 

@@ -48,6 +48,13 @@ class Launcher(Target, Protocol):
         """What can be read of the machine's resources that it uses, now that it is ready."""
         ...
 
+    def addresses(self) -> dict[str, str]:
+        """Where its pages for Prometheus are, now that it is ready: by the name of each container, or by its own.
+
+        An address is "" where the container has none.
+        """
+        ...
+
     def log_tail(self) -> str:
         """The last lines that it printed."""
         ...

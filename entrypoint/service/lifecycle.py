@@ -13,6 +13,7 @@ from entrypoint.service.launcher import Launcher
 from entrypoint.service.ledger import Claim
 from entrypoint.service.place import Place
 from entrypoint.service.process import ProcessService
+from entrypoint.service.prometheus import PAGES, watched
 from entrypoint.service.readiness import Question, Readiness, wait_until_ready
 from entrypoint.service.resources import RESOURCES, sampled
 from entrypoint.service.setup import set_up
@@ -35,7 +36,8 @@ def running(service: model.Service, *, name: str, place: Place, say: Say, in_tur
         name: `candidate`, `base` or `reference`.
         place: its names, folders and environment.
         say: told of each step, a sentence each.
-        in_turns: whether another service is loaded in turns with it, so that its processor time is read ten times a second.
+        in_turns: whether another service is loaded in turns with it, so that its processor time is read ten times a second, and
+            its page for Prometheus is not read.
 
     Yields:
         the target; its `timing` has `teardown` too, after the end.
@@ -51,7 +53,10 @@ def running(service: model.Service, *, name: str, place: Place, say: Say, in_tur
         claim.open()
         _bring_up(launcher, service, place, claim.project, say)
         gauges = launcher.gauges()
-        with sampled(gauges, place.logs / RESOURCES), counted(gauges if in_turns else [], place.logs / COUNTED):
+        pages = watched(
+            launcher.addresses(), None if in_turns else service.prometheus, launcher.access, place.logs / PAGES
+        )
+        with pages, sampled(gauges, place.logs / RESOURCES), counted(gauges if in_turns else [], place.logs / COUNTED):
             yield launcher
     finally:
         with held_back(), timed(launcher.timing, "teardown"):

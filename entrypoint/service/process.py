@@ -104,6 +104,10 @@ class ProcessService:
             return [Gauge(service=Path(self._arguments[0]).name, read=of_process(pid), cpu=cpu.of_process(pid))]
         return []
 
+    def addresses(self) -> dict[str, str]:
+        """Its address."""
+        return {self.name: self.url}
+
     def log_tail(self) -> str:
         """The last lines that it printed."""
         return tail(self._log)

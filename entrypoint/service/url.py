@@ -52,6 +52,10 @@ class UrlService:
         """Its machine is out of reach."""
         return []
 
+    def addresses(self) -> dict[str, str]:
+        """Its address."""
+        return {self.name: self.url}
+
     def log_tail(self) -> str:
         """Its log is out of reach."""
         return ""

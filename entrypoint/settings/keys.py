@@ -59,7 +59,7 @@ class Key:
         return ".".join(self.places[0]) if len(self.places) == 1 and self.places[0][0] != "thresholds" else ""
 
 
-_IN_THE_FILE_ALONE = {("thresholds",), ("load", "requests")}
+_IN_THE_FILE_ALONE = {("thresholds",), ("load", "requests"), ("service", "prometheus")}
 
 # Shorthands for the thresholds of every endpoint, which in the file are a list.
 _SHORTHANDS = (

@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from entrypoint.measurement.metrics import METRICS, SERVICE, Direction, Metric
 from entrypoint.settings.jmespaths import jmespath_trouble
+from entrypoint.settings.prometheus import Prometheus
 from entrypoint.settings.quantities import (
     Milliseconds,
     Ratio,
@@ -164,10 +165,15 @@ class Service(Section):
     build: Build = Field(Build.AUTO, description="`auto`, or `never` for images that an earlier step built")
     command: str = Field("", description="Command of a plain process, with `{port}` where its port goes")
     url: str = Field("", description="Address of a service that is already running")
-    headers: Assignments = Field({}, description="Headers for the readiness request, `NAME=value`")
+    headers: Assignments = Field(
+        {}, description="Headers for the readiness request and for the page of `prometheus`, `NAME=value`"
+    )
     ca: Path | None = Field(None, description="Certificate authority file for an https `url`")
     setup: str = Field(
         "", description="Command run once when the service is ready, with `SERVICE_URL` in its environment"
+    )
+    prometheus: Prometheus | None = Field(
+        None, description="Series of the service's own page for Prometheus that become figures of the service"
     )
     ready: Ready = Field(default_factory=Ready)
 
@@ -190,9 +196,25 @@ class Service(Section):
             raise ValueError(
                 "compose-file needs service and port, the compose service that takes the load and its port"
             )
+        elsewhere = self.prometheus is not None and (self.prometheus.port or self.prometheus.service)
+        if elsewhere and not self.compose_file:
+            raise ValueError(
+                "prometheus.port and prometheus.service name a container of a compose-file; the page of a command or url is read "
+                "at the address that takes the load, so leave them out"
+            )
         if self.url and not self.url.startswith(("http://", "https://")):
             raise ValueError("expected a url that starts with http:// or https://")
         return self
+
+    @property
+    def page_port(self) -> int | None:
+        """Of compose, the port inside the container that has the page for Prometheus; None where none is wanted."""
+        return (self.prometheus.port or self.port) if self.prometheus else None
+
+    @property
+    def chosen(self) -> dict[str, Metric]:
+        """The figures that are made of its page for Prometheus, by key."""
+        return {one.name: one.metric for one in self.prometheus.series} if self.prometheus else {}
 
 
 class WarmUp(Range):
@@ -564,8 +586,18 @@ class Config(Section):
 
     @field_validator("thresholds", mode="before")
     @classmethod
-    def _a_list(cls, value: object) -> object:
-        return as_list(value)
+    def _of_known_metrics(cls, value: object, info: ValidationInfo) -> list[Threshold]:
+        """They are of our metrics, and of those that the service's section chose; what is wrong keeps its place in the list."""
+        service = info.data.get("service")
+        return _THRESHOLDS.validate_python(as_list(value), context=METRICS | (service.chosen if service else {}))
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Every metric that a run can have, by key."""
+        return METRICS | self.service.chosen
+
+
+_THRESHOLDS = TypeAdapter(list[Threshold])
 
 
 def as_list(thresholds: object) -> list[Any]:

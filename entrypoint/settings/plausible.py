@@ -101,12 +101,19 @@ def _not_beside(config: Config) -> list[str]:
         key
         for threshold in config.thresholds
         for key, said in threshold.metrics.items()
-        if not METRICS[key].in_turns and (said.gate or said.max_increase is not None or said.max_decrease is not None)
+        if key in METRICS
+        and not METRICS[key].in_turns
+        and (said.gate or said.max_increase is not None or said.max_decrease is not None)
     }
     if judged:
         mistakes.append(
             f"{said}{', '.join(sorted(judged))} of the service as a whole is not compared there. Give a limit (`max`), or "
             "compare with `committed`."
+        )
+    if unread := {key for threshold in config.thresholds for key in threshold.metrics} - METRICS.keys():
+        mistakes.append(
+            f"{said}the service's page for Prometheus is not read there, so nothing is known of {', '.join(sorted(unread))}. "
+            "Leave the thresholds of these out, or compare with `committed`."
         )
     if config.load.count:
         mistakes.append(

@@ -6,7 +6,7 @@ import re
 import secrets
 import shlex
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -291,7 +291,8 @@ def _validate(
     try:
         made = model.model_validate(values)
     except ValidationError as error:
-        mistakes = [_mistake(detail, document, origins) for detail in error.errors(include_url=False)]
+        details = _without_followers(error.errors(include_url=False), values)
+        mistakes = [_mistake(detail, document, origins) for detail in details]
     if isinstance(load := values.get("load"), dict) and load.get("requests"):
         found = request_mistakes(load, environment.keys())
         mistakes += [f"{_where(place, document, origins)}: {text}" for place, text in found]
@@ -303,6 +304,18 @@ def _validate(
         f"The settings have {count}:\n" + "\n".join(f"  {mistake}" for mistake in mistakes),
         remedy="`ml-loadtest schema` prints what is allowed; docs/settings.md lists every key, flag and input.",
     )
+
+
+def _without_followers(details: Sequence[ErrorDetails], values: Mapping[str, Any]) -> list[ErrorDetails]:
+    """The mistakes but for those that only follow from another: thresholds of a figure whose section could not be read."""
+    series = find(values, ("service", "prometheus", "series"))
+    named = [one.get("name") for one in series if isinstance(one, dict)] if isinstance(series, list) else []
+    unread = any(detail["loc"][:2] == ("service", "prometheus") for detail in details)
+    return [
+        detail
+        for detail in details
+        if detail["type"] != UNKNOWN_METRIC or not (unread or detail["ctx"]["metric"] in named)
+    ]
 
 
 def _mistake(detail: ErrorDetails, document: Document, origins: Mapping[Place, str]) -> str:
@@ -341,7 +354,7 @@ def _what(detail: ErrorDetails, place: Place) -> str:
             hint = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
             return f"there is no such key; {hint}"
         case "missing":
-            if place[:2] == ("load", "requests"):
+            if place[:2] in (("load", "requests"), ("service", "prometheus")):
                 return "it is missing"
             return f"it is missing, and every run needs it (flag --{place[-1]}, input {place[-1]})"
         case "enum" | "literal_error":

@@ -14,12 +14,14 @@ def schema() -> dict[str, Any]:
     definitions.pop("MetricThreshold", None)
     limits = MetricThreshold.model_json_schema()["properties"]
     metrics = {key: _limits(key, limits) for key in METRICS}
+    definitions["Limits"] = _of_any(limits)
     pattern = {"type": "string", "default": "*", "description": "Endpoint or pattern, such as `POST /predict`"}
     definitions["Threshold"] = {
         "type": "object",
-        "additionalProperties": False,
+        "additionalProperties": {"$ref": "#/$defs/Limits"},
         "properties": {"endpoint": pattern, **metrics},
     }
+    _allow_chosen(made)
     for name in ("WarmUp", "Wait", "Tolerance"):
         definitions[name] = {"anyOf": [definitions[name], {"type": ["string", "number"]}]}
     definitions["Load"]["not"] = {"required": ["locustfile", "requests"]}
@@ -56,6 +58,20 @@ def _limits(metric: str, properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "additionalProperties": False, "properties": said}
 
 
+def _of_any(properties: dict[str, Any]) -> dict[str, Any]:
+    """What may be said of a figure that the settings chose, whatever its unit."""
+    said = {name: {"description": part.get("description", "")} for name, part in properties.items()}
+    return {"type": "object", "additionalProperties": False, "properties": said}
+
+
+def _allow_chosen(made: dict[str, Any]) -> None:
+    """Where no series of the service's page is chosen, here or in a file that is extended, metrics are ours alone."""
+    chosen = {"properties": {"service": {"required": ["prometheus"]}}, "required": ["service"]}
+    ours = {"items": {"propertyNames": {"enum": ["endpoint", *METRICS]}}}
+    made["if"] = {"not": {"anyOf": [chosen, {"required": ["extends"]}]}}
+    made["then"] = {"properties": {"thresholds": ours}}
+
+
 def _allow_variables(section: dict[str, Any]) -> None:
     """`${NAME}` may stand where a number or a truth is expected."""
     for name, part in section.get("properties", {}).items():
@@ -76,7 +92,7 @@ def _allow_extending(made: dict[str, Any]) -> None:
 
 
 # What only the file can say, so that no flag or input has to hold it in one string.
-_IN_THE_FILE_ALONE = {"Request", "Expect", "Label", "Variant"}
+_IN_THE_FILE_ALONE = {"Request", "Expect", "Label", "Variant", "Prometheus", "Series"}
 
 
 def _allow_text(definitions: dict[str, Any]) -> None:

@@ -3,8 +3,10 @@
 import pytest
 
 from entrypoint.measurement.metrics import METRICS, SERVICE
+from entrypoint.measurement.model import EndpointMeasurement
 from entrypoint.measurement.service import figures_of_images, figures_of_start, figures_of_use, ran_out
 from entrypoint.service.cost import Spent
+from tests.judgement.building import several
 
 
 def used(**changes):
@@ -90,3 +92,10 @@ def test_images_that_nobody_can_tell_the_size_of_have_no_figure():
 @pytest.mark.parametrize("kinds", [{"cpu": 1.0, "memory": 1.0}, {"machine-cpu": 1.0, "machine-memory": 1.0}])
 def test_every_figure_of_use_is_a_metric_of_the_service(kinds):
     assert all(METRICS[key].is_of(SERVICE) for key in figures_of_use([used(stalled_s=kinds)], 2000, 30.0))
+
+
+def test_successes_are_those_of_all_endpoints():
+    ends = [
+        EndpointMeasurement(requests=n, failures=f, outcomes={}, metrics={}, quantiles={}) for n, f in ((9, 2), (5, 5))
+    ]
+    assert several({"GET /a": ends[0], "GET /b": ends[1]}).successes == 7

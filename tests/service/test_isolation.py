@@ -174,3 +174,39 @@ def test_replicas_elsewhere_are_fine():
 def test_what_it_does_not_know_is_kept():
     known = {"command": ["echo", "$$HOME"], "depends_on": {"db": {"condition": "service_healthy"}}, "x-own": 1}
     assert service({"api": known, "db": {}}) == {**known, "labels": {"l": "v"}, "environment": {}, "ports": [LOOPBACK]}
+
+
+FRONT = {"api": {}, "ml": {"deploy": {"replicas": 2}}, "db": {}}
+
+
+def test_the_page_for_prometheus_is_published_where_it_is():
+    page = {**LOOPBACK, "target": 8002}
+    own = rewritten({"api": {}}, page_port=8002)
+    assert (own.exporter, own.model["services"]["api"]["ports"]) == ("api", [LOOPBACK, page])
+    same = rewritten({"api": {}}, page_port=8000)
+    assert same.model["services"]["api"]["ports"] == [LOOPBACK]
+    behind = rewritten(FRONT, exporter="ml", page_port=8002)
+    assert (behind.publisher, behind.exporter) == ("api", "ml")
+    assert [service.get("ports") for service in behind.model["services"].values()] == [[LOOPBACK], [page], None]
+    shared = rewritten({"api": {}, "ml": {"network_mode": "service:net"}, "net": {}}, exporter="ml", page_port=8002)
+    assert (shared.exporter, shared.model["services"]["net"]["ports"]) == ("net", [page])
+    assert rewritten({"api": {}}).exporter == ""
+
+
+@pytest.mark.parametrize(
+    ("services", "exporter", "said"),
+    [
+        (FRONT, "", "`ml` runs 2 replicas, and each answer through `api` may be another one's; name the service whose"),
+        (FRONT, "mll", "`prometheus.service`: the compose file has no service `mll`; did you mean `ml`?"),
+        ({"api": {}, "ml": {"network_mode": "none"}}, "ml", "leaves it without a network, so its page cannot be read"),
+    ],
+)
+def test_a_page_that_would_be_anybody_s_or_nobody_s_is_refused(services, exporter, said):
+    (refusal,) = rewritten(services, exporter=exporter, page_port=8002).refusals
+    assert said in refusal
+    assert rewritten(services).refusals == []
+
+
+@pytest.mark.parametrize("replicas", [0, 1])
+def test_a_service_without_others_like_it_hides_nobody(replicas):
+    assert rewritten({"api": {}, "ml": {"scale": replicas}}, page_port=8002).refusals == []

@@ -1,0 +1,154 @@
+"""Figures of the service's own page by the command line: a real exporter, loaded by real Locust, whose counts are known."""
+
+import json
+
+import pytest
+
+from entrypoint.measurement.samples import read_samples
+
+from .test_run import USERS, lay_out, ml_loadtest, nothing_left, result
+
+SERVER = """
+import itertools, json, os, sys, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+
+TIMES = float(os.environ.get("TIMES", "1"))
+seconds = Histogram("inference_seconds", "Time of an inference.", ["path"])
+hits = Counter("cache_hits", "Answers from the cache.")
+failed = Counter("model_errors", "Never raised.", ["kind"])
+Gauge("queue_length", "Waiting requests.").set(3)
+number, asked = itertools.count(1), {"/predict": 0, "/metrics": 0}
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = 65536
+    def do_GET(self):
+        asked[self.path] = asked.get(self.path, 0) + 1
+        body, kind = b"ok", "text/plain"
+        if self.path == "/metrics":
+            body, kind = generate_latest(), CONTENT_TYPE_LATEST
+            with open("asked.json", "w") as file:
+                json.dump(asked, file)
+        elif self.path == "/predict":
+            n = next(number)
+            time.sleep(0.004)
+            # The time that it says is no time of the clock: 10 and 15 ms in turn, so that the mean is known.
+            seconds.labels("/predict").observe(TIMES * (0.010 if n % 2 else 0.015))
+            seconds.labels("/other").observe(9)
+            if n % 4 == 0:
+                hits.inc()
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_):
+        pass
+
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+CONFIG = """
+suite: prometheus
+service:
+  command: "%s server.py {port}"
+  ready: {timeout: 20s}
+  prometheus:
+    series:
+      - name: inference-time
+        series: 'inference_seconds_sum{path="/predict"}'
+        per: 'inference_seconds_count{path="/predict"}'
+        unit: s
+      - {name: cache-hits, series: cache_hits_total, per: success, better: higher}
+      - {name: inferences, series: 'inference_seconds_count{path="/predict"}', per: window}
+      - {name: queue, series: queue_length}
+      - {name: lost, series: no_such_series_total, per: second}
+load: {locustfile: users.py, users: 4, duration: 12s, warm-up: 1s}
+thresholds:
+  - endpoint: (service)
+    inference-time: {max-increase: 20%%}
+validity: {generator-cpu: 100%%, event-loop-lag: 10s, longest-stall: 60s, run-queue: 100%%, steal: 100%%}
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    return lay_out(tmp_path, SERVER, USERS, CONFIG)
+
+
+def successes(project):
+    """How many there were in the window."""
+    samples = read_samples(project / "results" / "samples")
+    return int(((samples["segment"] >= 0) & (samples["outcome"] == "ok")).sum())
+
+
+def row(found, metric):
+    (row,) = [change for change in found["changes"] if change["metric"] == metric]
+    return row
+
+
+def test_figures_are_what_the_service_counted_and_reads_are_no_requests(project):
+    code, output = ml_loadtest(project, "run", "--compare-with", "none")
+
+    found = result(project)
+    figures, answered = found["measurement"]["service"], successes(project)
+    assert code == 0, output
+    # A request that lay across an end of the window, or was between two reads, is all that they may be off by.
+    assert figures["inference-time"] == pytest.approx(12.5, rel=0.01)
+    assert figures["cache-hits"] == pytest.approx(0.25, rel=0.02)
+    assert figures["inferences"] == pytest.approx(answered, rel=0.02)
+    assert answered > 400
+    assert figures["queue"] == 3.0
+    assert (row(found, "inference-time")["unit"], row(found, "inference-time")["endpoint"]) == ("ms", "(service)")
+
+    # What has no figure says why, in the run and in the report; nobody is accused of it.
+    said = "no page has a series `no_such_series_total`"
+    assert f"lost has no figure: {said}" in output
+    assert "lost" not in figures
+    assert (row(found, "lost")["status"], row(found, "lost")["note"]) == ("reported", said)
+    assert "no_such_series_total" in (project / "results" / "comment.md").read_text()
+
+    asked = json.loads((project / "asked.json").read_text())
+    assert asked["/metrics"] == len((project / "results/service/prometheus.jsonl").read_text().splitlines())
+    assert set(found["measurement"]["endpoints"]) == {"GET /predict"}
+    assert found["measurement"]["recorded"] == asked["/predict"]
+    assert nothing_left(project)
+
+
+def test_a_slower_inference_is_a_regression_of_its_own_and_a_limit_names_it(project):
+    """The service answers as fast as ever, and says itself that an inference takes ten times as long."""
+    code, output = ml_loadtest(project, "calibrate", "--runs", "1")
+    assert code == 0, output
+    baseline = json.loads((project / ".loadtest/baseline.json").read_text())
+    assert baseline["groups"][0]["runs"][0]["service"]["inference-time"] == pytest.approx(12.5, rel=0.01)
+
+    code, output = ml_loadtest(project, "run", TIMES="10")
+
+    found = result(project)
+    assert (code, found["verdict"]) == (1, "regression"), output
+    slower = row(found, "inference-time")
+    assert (slower["status"], slower["threshold"]) == ("regressed", 0.2)
+    assert slower["resolution"] > 0
+    assert slower["change"] == pytest.approx(9, rel=0.03)
+    assert "inference-time of the service rose from 12.5 ms to 125 ms" in output
+    assert 'name="(service) inference-time"' in (project / "results/junit.xml").read_text()
+    assert "inference-time" in (project / "results/report.html").read_text()
+
+    # The finished run is judged again by what its result says of its figures.
+    code, output = ml_loadtest(project, "compare", ".loadtest/baseline.json", "results")
+    assert code == 1, output
+    assert "inference-time of the service rose" in output
+
+    with (project / "loadtest.yml").open("a") as file:
+        file.write("compare: {with: none}\n")
+    text = (project / "loadtest.yml").read_text().replace("{max-increase: 20%}", "{max: 20ms}\n    lost: {max: 3}")
+    (project / "loadtest.yml").write_text(text)
+    code, output = ml_loadtest(project, "run")
+    assert (code, result(project)["verdict"]) == (0, "inconclusive"), output
+    assert "lost of the service: no page has a series" in output
+
+
+def test_the_plan_names_the_figures_before_anything_is_started(project):
+    code, output = ml_loadtest(project, "check")
+    assert code == 0, output
+    assert "prometheus  inference-time, cache-hits, inferences, queue, lost from /metrics" in output
