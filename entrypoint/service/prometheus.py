@@ -113,8 +113,12 @@ def _read_all(pages: Mapping[str, str], wanted: Mapping[str, Selector], access: 
 def _read(source: str, url: str, wanted: Mapping[str, Selector], access: Access) -> Look:
     """One read of a page, which takes no longer than the time limit, whatever the server does."""
     began = time.time()
-    late = Look(at=began, source=source, trouble=f"there was no whole answer within {_TIMEOUT_S:g} s")
+    late = Look(at=began, source=source, trouble=_late())
     return within(_TIMEOUT_S, lambda: _look(source, url, wanted, access), late)
+
+
+def _late() -> str:
+    return f"there was no whole answer within {_TIMEOUT_S:g} s"
 
 
 def _look(source: str, url: str, wanted: Mapping[str, Selector], access: Access) -> Look:
@@ -135,8 +139,9 @@ def _look(source: str, url: str, wanted: Mapping[str, Selector], access: Access)
         trouble = f"it answered with status {error.code}"
     except (OSError, http.client.HTTPException) as error:
         # The system's own words for it; those of others may name what the settings hide.
-        said = getattr(getattr(error, "reason", error), "strerror", None)
-        trouble = f"there was no answer{f' ({said})' if said else ''}"
+        reason = getattr(error, "reason", error)
+        said = f" ({reason.strerror})" if isinstance(reason, OSError) and reason.strerror else ""
+        trouble = _late() if isinstance(reason, TimeoutError) else f"there was no answer{said}"
     except Unreadable as error:
         trouble = str(error)
     except (ValueError, IndexError, KeyError):

@@ -313,6 +313,34 @@ class Waiting(Caller):
 """
 
 
+def _page(path: str, thresholds: str) -> Play:
+    """Its page for Prometheus is read at a path that fails."""
+    series = "[{name: waiting, series: queue_seconds_total, per: success, unit: s}]"
+
+    def play(scene: Scene) -> Ended:
+        scene.write("server.py", SERVER)
+        page = f"prometheus: {{path: {path}, series: {series}}}"
+        scene.plan(f'{{command: "{COMMAND}", ready: {{timeout: 20s}}, {page}}}', more=thresholds)
+        ended = scene.run()
+        assert set(ended.result["measurement"]["endpoints"]) == {"GET /predict"}
+        return ended
+
+    return play
+
+
+_UNREAD = "waiting has no figure: the page of `candidate` could not be read: "
+LOAD_ON.add(
+    "Its page for Prometheus fails, and a threshold asks for a figure of it",
+    _page("/log-in", "thresholds: {endpoint: (service), waiting: {max: 5ms}}"),
+    sees=f"{_UNREAD}it answered with status 500 … waiting of the service: the page of `candidate` could not be read",
+    verdict="inconclusive", code=0,
+)  # fmt: skip
+LOAD_ON.add(
+    "Its page for Prometheus never answers, and nobody asks for a figure of it", _page("/hang", ""),
+    sees=f"{_UNREAD}there was no whole answer within 2 s", verdict="no-baseline", code=0,
+)  # fmt: skip
+
+
 @LOAD_ON.case(
     "It hangs from before the measured window, with few users",
     sees="1 request from before the measured window had no answer in all of it, and no other was due.",
