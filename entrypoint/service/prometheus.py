@@ -63,6 +63,10 @@ class Look:
     trouble: str = ""
 
 
+# What parsing raises of what is no page.
+UNFIT = (ValueError, IndexError, KeyError)
+
+
 class Unreadable(ValueError):  # noqa: N818 (what it is, as in a sentence)
     """A page that cannot be used, with the reason in words."""
 
@@ -144,7 +148,7 @@ def _look(source: str, url: str, wanted: Mapping[str, Selector], access: Access)
         trouble = _late() if isinstance(reason, TimeoutError) else f"there was no answer{said}"
     except Unreadable as error:
         trouble = str(error)
-    except (ValueError, IndexError, KeyError):
+    except UNFIT:
         trouble = "it is no page for Prometheus, neither its text format nor OpenMetrics"
     return Look(at=began, source=source, trouble=trouble)
 
@@ -158,7 +162,7 @@ def parse_page(text: str, kind: str, wanted: Mapping[str, Selector]) -> Look:
         wanted: the series, by the text that names them.
 
     Raises:
-        ValueError, IndexError, KeyError: the page is not in the format, or `Unreadable`.
+        UNFIT: the page is not in the format, or `Unreadable`.
     """
     own = Selector(_BEGAN, {})
     values: dict[str, dict[str, float]] = {name: {} for name in wanted}

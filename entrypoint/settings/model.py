@@ -465,7 +465,7 @@ def _can_have(pattern: str, *, of_service: bool) -> bool:
     return fits(pattern, SERVICE) if of_service else pattern != SERVICE
 
 
-# The type of the mistake that a threshold is of a metric that is in no list; its context has the name.
+# The type of the mistake that a threshold is of a metric that is in no list; its context has the name, as `ascii` writes it.
 UNKNOWN_METRIC: Final = "unknown_metric"
 
 
@@ -486,8 +486,9 @@ class Threshold(Section):
         known: Mapping[str, Metric] = info.context or METRICS
         metrics = {key: part for key, part in value.items() if key != "endpoint"}
         if unknown := [key for key in metrics if key not in known]:
-            named = {"metric": unknown[0], "shown": repr(unknown[0]), "known": ", ".join(known)}
-            raise PydanticCustomError(UNKNOWN_METRIC, "there is no metric {shown}; the metrics are {known}", named)
+            said = f"there is no metric {unknown[0]!r}; the metrics are {', '.join(known)}"
+            # In this order, for each is put in by its name; what is no text that can be written would break the message.
+            raise PydanticCustomError(UNKNOWN_METRIC, "{said}", {"metric": ascii(unknown[0]), "said": said})
         pattern = value.get("endpoint", "*")
         for key in metrics:
             of_service = known[key].is_of(SERVICE)

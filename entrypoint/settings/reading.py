@@ -309,7 +309,7 @@ def _validate(
 def _without_followers(details: Sequence[ErrorDetails], values: Mapping[str, Any]) -> list[ErrorDetails]:
     """The mistakes but for those that only follow from another: thresholds of a figure whose section could not be read."""
     series = find(values, ("service", "prometheus", "series"))
-    named = [one.get("name") for one in series if isinstance(one, dict)] if isinstance(series, list) else []
+    named = [ascii(one.get("name")) for one in series if isinstance(one, dict)] if isinstance(series, list) else []
     unread = any(detail["loc"][:2] == ("service", "prometheus") for detail in details)
     return [
         detail

@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from entrypoint.baseline.file import read_baseline
@@ -23,9 +24,12 @@ from entrypoint.judgement.edits import describe_edits
 from entrypoint.load.measure import read_closing
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.samples import read_samples
+from entrypoint.measurement.series import figures_of_series
 from entrypoint.publish.artifacts import Fetched, UnfitError, read_member
 from entrypoint.report.render import render
+from entrypoint.service import prometheus
 from entrypoint.settings.glance import suite_of, wants_check_run
+from entrypoint.settings.prometheus import Prometheus
 from entrypoint.settings.reading import baseline_path, history_path, read_settings
 from tests.measurement.test_measure import PLAN
 from tests.report.results import measurement as made_measurement
@@ -34,6 +38,10 @@ from tests.report.results import quiet_endpoints
 LOCUSTFILE = (
     "from locust import HttpUser, task\n\nclass Caller(HttpUser):\n    @task\n    def ask(self): self.client.get('/')\n"
 )
+CHOSEN = Prometheus.model_validate({"series": [
+    {"name": "mean-time", "series": "s_sum", "per": "s_count", "unit": "s"},
+    {"name": "hits", "series": "hits_total", "per": "window"},
+]})  # fmt: skip
 CORPUS = Path(__file__).parent / "corpus"
 
 
@@ -92,6 +100,22 @@ def parse_recording(content: bytes, folder: Path) -> None:
     read_samples(folder)
 
 
+def parse_page(content: bytes, _folder: Path) -> None:
+    """A service's page for Prometheus in both of its formats, and what is told by two reads of it."""
+    looks = []
+    for kind, end in (("text/plain", ""), ("application/openmetrics-text", "\n# EOF")):
+        try:
+            looks.append(prometheus.parse_page(content.decode() + end, kind, CHOSEN.selectors))
+        except prometheus.UNFIT:
+            continue
+    for look in looks:
+        reads = [replace(look, at=at) for at in (0.0, 1.0, 2.0, 3.0)]
+        figures, told = figures_of_series(CHOSEN.series, reads, 0.5, 3.0, 5)
+        found = made_measurement(quiet_endpoints()).model_copy(update={"service": figures, "chosen": told})
+        compare(found, None, [], 0.01)
+        json.dumps(asdict(look))
+
+
 PARSERS: dict[str, Callable[[bytes, Path], None]] = {
     "settings": parse_settings,
     "baseline": parse_baseline,
@@ -99,6 +123,7 @@ PARSERS: dict[str, Callable[[bytes, Path], None]] = {
     "archive": parse_archive,
     "history": parse_history,
     "recording": parse_recording,
+    "page": parse_page,
 }
 
 

@@ -37,6 +37,14 @@ SETTINGS = [
     *(yaml.safe_load(path.read_text()) for path in sorted(ROOT.glob("examples/*/*.yml")) if "service" in path.read_text()),
     {"service": {"command": "serve {port}"}, "load": {"locustfile": "users.py", "stages": "10x5s, 20x5s"}},
     {"service": {"url": "http://127.0.0.1:1"}, "load": {"requests": [{"path": "/", "expect": {"status": 200}}]}},
+    {
+        "service": {"command": "serve {port}", "prometheus": {"series": [
+            {"name": "inference-time", "series": 's_sum{path="/a"}', "per": "s_count", "unit": "s"},
+            {"name": "hits", "series": "hits_total", "per": "success", "better": "higher"},
+        ]}},
+        "load": {"locustfile": "users.py"},
+        "thresholds": [{"endpoint": "(service)", "inference-time": {"max": "20ms"}, "hits": {"min": 0.5}}],
+    },
 ]  # fmt: skip
 FINGERPRINT = {"machine": "m", "launcher": "compose", "plan": "b4c1d2e3f405"}
 BASELINES = [
@@ -68,6 +76,25 @@ BASELINES = [
     }
 ]
 RESULTS = [json.loads(made().model_dump_json()) for made in (regression, no_baseline, hostile, soak)]
+HITS = {"key": "hits", "better": "higher", "missing": "no page was read"}
+ROW = {
+    "endpoint": "(service)",
+    "metric": "hits",
+    "unit": "",
+    "status": "regressed",
+    "gated": True,
+    "higher_is_better": True,
+}
+RESULTS.append(
+    {
+        **RESULTS[0],
+        "measurement": {**RESULTS[0]["measurement"], "chosen": [HITS]},
+        "changes": [
+            *RESULTS[0]["changes"],
+            {**ROW, "baseline": 0.5, "candidate": 0.25, "change": -0.5, "threshold": 0.1},
+        ],
+    }
+)
 
 
 def as_json(value: object) -> bytes:
@@ -155,6 +182,34 @@ def recordings(draw):
         lines = [json.loads(line) for line in files[which].splitlines()]
         files[which] = "".join(json.dumps(draw(mutated([line]))) + "\n" for line in lines)
     return as_json(files)
+
+
+PAGE = """# TYPE s histogram
+s_bucket{path="/a",le="+Inf"} 2
+s_sum{path="/a"} 0.5
+s_count{path="/a"} 2 # {id="1"} 0.5
+# TYPE hits counter
+hits_total{a="\\\"\\n"} 7 1700000000
+process_start_time_seconds 1.7e9
+# EOF
+"""
+
+
+@st.composite
+def pages(draw):
+    """A page with a few of its letters replaced, taken away or put in."""
+    letters = list(PAGE)
+    for at in draw(st.lists(st.integers(0, len(letters) - 1), max_size=8)):
+        letters[at] = draw(
+            st.sampled_from(["", " ", "\n", "{", "}", '"', "=", ",", "#", "\\", "e", "-", "NaN", "\x00", "\u2028"])
+        )
+    return "".join(letters).encode()
+
+
+@fuzzed
+@given(st.one_of(pages(), st.binary(max_size=200)))
+def test_any_page_of_a_service_is_read_or_refused(content):
+    holds("page", content)
 
 
 @fuzzed
