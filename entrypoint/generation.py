@@ -22,7 +22,7 @@ from entrypoint.load.requests import write_locustfile
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.model import Measurement, Stage
 from entrypoint.measurement.samples import read_health
-from entrypoint.measurement.series import figures_of_series
+from entrypoint.measurement.series import Window, figures_of_series
 from entrypoint.measurement.service import figures_of_images, figures_of_start, figures_of_use, ran_out
 from entrypoint.measurement.soak import read_stretches
 from entrypoint.measurement.validity import check_constant, cores_of_generator
@@ -260,7 +260,8 @@ def _with_chosen(known: Known, generation: Generation, found: Measurement) -> Me
     origin = generation.closing.origin_unix_s + (spans[0].start_s if spans else 0.0)
     begin, end = (origin + at for at in _counted(generation, found))
     looks = prometheus.looks_at(generation.places[CANDIDATE].logs / prometheus.PAGES)
-    figures, chosen = figures_of_series(wanted.series, looks, begin, end, found.successes)
+    window = Window(begin=begin, end=end, successes=found.successes, went_on=found.capacity is not None)
+    figures, chosen = figures_of_series(wanted.series, looks, window)
     return found.model_copy(update={"service": {**found.service, **figures}, "chosen": chosen})
 
 

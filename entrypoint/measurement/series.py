@@ -5,6 +5,7 @@ Where a figure could be wrong there is none, and a sentence says why.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
@@ -52,23 +53,43 @@ class Look(Protocol):
 _Pages = Mapping[str, Sequence[Look]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What the figures are of.
+
+    Attributes:
+        begin, end: in seconds since 1970.
+        successes: requests due in it that succeeded.
+        went_on: whether there was load after it too, as in a search for the capacity.
+    """
+
+    begin: float
+    end: float
+    successes: int
+    went_on: bool
+
+    @property
+    def seconds(self) -> float:
+        """How long it was."""
+        return self.end - self.begin
+
+
 def figures_of_series(
-    series: Sequence[Series], looks: Sequence[Look], begin: float, end: float, successes: int
+    series: Sequence[Series], looks: Sequence[Look], window: Window
 ) -> tuple[dict[str, float], tuple[Chosen, ...]]:
     """The figures by name, and what is to be known of each, those without a value included.
 
     Args:
         series: what the settings chose.
         looks: at all pages, in order.
-        begin, end: of the measured window, in seconds since 1970.
-        successes: how many requests succeeded in it.
+        window: the measured time.
     """
     pages: dict[str, list[Look]] = {}
     for look in looks:
         pages.setdefault(look.source, []).append(look)
-    trouble = _trouble(pages, begin, end)
+    trouble = _trouble(pages, window)
     read = {source: [look for look in every if not look.trouble] for source, every in pages.items()}
-    found = {one.name: trouble or _figure(one, read, begin, end, successes) for one in series}
+    found = {one.name: trouble or _figure(one, read, window) for one in series}
     told = tuple(
         Chosen(key=one.name, unit=one.metric.unit, better=one.better, missing=_why(found[one.name])) for one in series
     )
@@ -79,7 +100,7 @@ def _why(value: float | str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _trouble(pages: _Pages, begin: float, end: float) -> str:
+def _trouble(pages: _Pages, window: Window) -> str:
     """Why nothing can be said by these pages, "" if it can."""
     for source, every in pages.items():
         read = [look for look in every if not look.trouble]
@@ -88,9 +109,10 @@ def _trouble(pages: _Pages, begin: float, end: float) -> str:
             return f"the page of `{source}` could not be read: {last}"
         if len({look.began for look in read}) > 1:
             return f"{_not_one(source)}: it says that it was started at different times"
-        around = [after.at - before.at for before, after in pairwise(read) if after.at > begin and before.at < end]
-        covered = read[0].at <= begin and read[-1].at >= end
-        if not covered or max(around, default=math.inf) > _FURTHEST_APART * (end - begin):
+        seen = [(before.at, after.at) for before, after in pairwise(read)]
+        around = [after - before for before, after in seen if after > window.begin and before < window.end]
+        covered = read[0].at <= window.begin and read[-1].at >= window.end
+        if not covered or max(around, default=math.inf) > _FURTHEST_APART * window.seconds:
             why = f": {last}" if last else "; measure for longer"
             return f"the page of `{source}` was read too seldom for so short a window, or not all through it{why}"
     return "" if pages else "no page was read"
@@ -100,15 +122,15 @@ def _not_one(source: str) -> str:
     return f"the page of `{source}` is not one process's, or it began anew"
 
 
-def _figure(one: Series, pages: _Pages, begin: float, end: float, successes: int) -> float | str:
+def _figure(one: Series, pages: _Pages, window: Window) -> float | str:
     """The figure in its unit, or why there is none."""
     if not one.per:
-        value = _mean(one.series, pages, begin, end)
+        value = _mean(one.series, pages, window)
         return value if isinstance(value, str) else value * one.factor
-    grown = _grown(one.series, pages, begin, end)
+    grown = _grown(one.series, pages, window)
     if isinstance(grown, str):
         return grown
-    by = _divisor(one, pages, begin, end, successes)
+    by = _divisor(one, pages, window)
     if isinstance(by, str):
         return by
     if not by:
@@ -116,17 +138,17 @@ def _figure(one: Series, pages: _Pages, begin: float, end: float, successes: int
     return grown / by * one.factor
 
 
-def _divisor(one: Series, pages: _Pages, begin: float, end: float, successes: int) -> float | str:
+def _divisor(one: Series, pages: _Pages, window: Window) -> float | str:
     if one.divisor:
-        return _grown(one.divisor, pages, begin, end)
-    return {"success": float(successes), "second": end - begin, "window": 1.0}[one.per]
+        return _grown(one.divisor, pages, window)
+    return {"success": float(window.successes), "second": window.seconds, "window": 1.0}[one.per]
 
 
-def _mean(text: str, pages: _Pages, begin: float, end: float) -> float | str:
+def _mean(text: str, pages: _Pages, window: Window) -> float | str:
     """The mean of all reads in the window, of several pages the sum of their means."""
     whole = 0.0
     for source, looks in pages.items():
-        inside = [look for look in looks if begin <= look.at <= end]
+        inside = [look for look in looks if window.begin <= look.at <= window.end]
         if any(look.kinds.get(text) == "counter" for look in inside):
             return f"`{text}` is a counter, so `per` has to say by what its growth is divided"
         values = [value for look in inside for value in look.values.get(text, {}).values()]
@@ -138,7 +160,7 @@ def _mean(text: str, pages: _Pages, begin: float, end: float) -> float | str:
     return whole
 
 
-def _grown(text: str, pages: _Pages, begin: float, end: float) -> float | str:
+def _grown(text: str, pages: _Pages, window: Window) -> float | str:
     """By how much all series of a text grew.
 
     A counter with labels is there from its first event on, so one that was not there yet was 0.
@@ -152,8 +174,15 @@ def _grown(text: str, pages: _Pages, begin: float, end: float) -> float | str:
                 return f"`{text}` is not a number"
             if any(after < before for (_, before), (_, after) in pairwise(points)):
                 return f"{_not_one(source)}: `{text}` went back"
-            whole += _at(points, end) - _at(points, begin)
+            whole += _end(points, window) - _at(points, window.begin)
     return whole if known else f"no page has a series `{text}`"
+
+
+def _end(points: Sequence[tuple[float, float]], window: Window) -> float:
+    """What a counter had come to at the end. Where the load ended with it, the next read has what was in flight, and no more."""
+    if window.went_on:
+        return _at(points, window.end)
+    return next(value for at, value in points if at >= window.end)
 
 
 def _at(points: Sequence[tuple[float, float]], moment: float) -> float:

@@ -24,7 +24,7 @@ from entrypoint.judgement.edits import describe_edits
 from entrypoint.load.measure import read_closing
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.samples import read_samples
-from entrypoint.measurement.series import figures_of_series
+from entrypoint.measurement.series import Window, figures_of_series
 from entrypoint.publish.artifacts import Fetched, UnfitError, read_member
 from entrypoint.report.render import render
 from entrypoint.service import prometheus
@@ -110,7 +110,7 @@ def parse_page(content: bytes, _folder: Path) -> None:
             continue
     for look in looks:
         reads = [replace(look, at=at) for at in (0.0, 1.0, 2.0, 3.0)]
-        figures, told = figures_of_series(CHOSEN.series, reads, 0.5, 3.0, 5)
+        figures, told = figures_of_series(CHOSEN.series, reads, Window(begin=0.5, end=3.0, successes=5, went_on=True))
         found = made_measurement(quiet_endpoints()).model_copy(update={"service": figures, "chosen": told})
         compare(found, None, [], 0.01)
         json.dumps(asdict(look))

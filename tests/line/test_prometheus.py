@@ -5,6 +5,7 @@ import json
 import pytest
 
 from entrypoint.measurement.samples import read_samples
+from tests.engine import engine_or_skip
 
 from .test_run import USERS, lay_out, ml_loadtest, nothing_left, result
 
@@ -63,7 +64,7 @@ service:
       - {name: inferences, series: 'inference_seconds_count{path="/predict"}', per: window}
       - {name: queue, series: queue_length}
       - {name: lost, series: no_such_series_total, per: second}
-load: {locustfile: users.py, users: 4, duration: 12s, warm-up: 1s}
+load: {locustfile: users.py, users: 4, duration: 12s, warm-up: 4s}
 thresholds:
   - endpoint: (service)
     inference-time: {max-increase: 20%%}
@@ -152,3 +153,84 @@ def test_the_plan_names_the_figures_before_anything_is_started(project):
     code, output = ml_loadtest(project, "check")
     assert code == 0, output
     assert "prometheus  inference-time, cache-hits, inferences, queue, lost from /metrics" in output
+
+
+REPLICAS = """
+services:
+  front:
+    image: "nginx:1.26"
+    depends_on: [ml]
+    volumes: ["./nginx.conf:/etc/nginx/conf.d/default.conf:ro"]
+    stop_signal: SIGKILL
+  ml:
+    image: python:3.13-slim
+    command: [python, /server.py]
+    volumes: ["./server.py:/server.py:ro"]
+    stop_signal: SIGKILL
+    deploy: {replicas: 2}
+"""
+NGINX = "server { listen 80; location / { proxy_pass http://ml:8000; proxy_connect_timeout 200ms; } }"
+COUNTING = """
+import itertools, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+number, began = itertools.count(), time.time()
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b"ok"
+        if self.path == "/metrics":
+            body = f"answered_total {Handler.answered}\\nprocess_start_time_seconds {began}\\n".encode()
+        elif self.path == "/predict":
+            Handler.answered = next(number) + 1
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_):
+        pass
+
+Handler.answered = 0
+ThreadingHTTPServer(("0.0.0.0", 8000), Handler).serve_forever()
+"""
+BEHIND = """
+suite: replicas
+service:
+  compose-file: compose.yml
+  service: front
+  port: 80
+  ready: {timeout: 60s}
+  prometheus: {PAGE, series: [{name: answered, series: answered_total, per: success}]}
+load: {locustfile: users.py, users: 4, duration: 10s, warm-up: 4s}
+compare: {with: none}
+validity: {generator-cpu: 100%, event-loop-lag: 10s, longest-stall: 60s, run-queue: 100%, steal: 100%}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_replicas_behind_a_proxy_are_counted_together_and_through_it_not_at_all(tmp_path):
+    """Each request is counted by one of the two, so all of them are one for each success, and one replica's about a half."""
+    engine_or_skip()
+    for name, text in (("compose.yml", REPLICAS), ("nginx.conf", NGINX), ("server.py", COUNTING), ("users.py", USERS)):
+        (tmp_path / name).write_text(text)
+
+    (tmp_path / "loadtest.yml").write_text(BEHIND.replace("PAGE", "service: ml, port: 8000"))
+    code, output = ml_loadtest(tmp_path, "run")
+    assert code == 0, output
+    assert result(tmp_path)["measurement"]["service"]["answered"] == pytest.approx(1.0, rel=0.02)
+
+    (tmp_path / "loadtest.yml").write_text(BEHIND.replace("PAGE", "path: /metrics"))
+    code, output = ml_loadtest(tmp_path, "run")
+    assert code == 2
+    assert "`ml` runs 2 replicas, and each answer through `front` may be another one's" in output
+
+    # Whoever names the proxy itself is believed. It takes the replicas so strictly in turn that their counters are the same.
+    (tmp_path / "loadtest.yml").write_text(BEHIND.replace("PAGE", "service: front"))
+    code, output = ml_loadtest(tmp_path, "run")
+    assert code == 0, output
+    assert "answered" not in result(tmp_path)["measurement"]["service"]
+    assert (
+        "answered has no figure: the page of `front` is not one process's, or it began anew: it says that it" in output
+    )
+    assert nothing_left(tmp_path)

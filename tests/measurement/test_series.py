@@ -4,11 +4,12 @@ import math
 
 import pytest
 
-from entrypoint.measurement.series import figures_of_series
+from entrypoint.measurement.series import Window, figures_of_series
 from entrypoint.service.prometheus import Look
 from entrypoint.settings.prometheus import Series
 
 BEGIN, END = 1000.0, 1010.0
+WINDOW = Window(begin=BEGIN, end=END, successes=1, went_on=True)
 # A read before, one at each end and three within, one after.
 MOMENTS = (999.0, 1001.0, 1003.0, 1005.0, 1007.0, 1009.0, 1011.0)
 MEAN = {"name": "mean-time", "series": "s_sum", "per": "s_count"}
@@ -35,10 +36,11 @@ def gauge(values, name="q", source="api", kind="gauge"):
     ]
 
 
-def figure(looks, successes=100, begin=BEGIN, end=END, **said):
+def figure(looks, successes=100, begin=BEGIN, end=END, went_on=True, **said):
     """The figure of one series, or why there is none."""
     series = [Series.model_validate({"name": "x", "better": "higher", **said})]
-    found, (told,) = figures_of_series(series, looks, begin, end, successes)
+    window = Window(begin=begin, end=end, successes=successes, went_on=went_on)
+    found, (told,) = figures_of_series(series, looks, window)
     assert (told.key, told.better) == (series[0].name, series[0].better)
     assert (told.missing == "") == (found.keys() == {told.key})
     return found.get(told.key, told.missing)
@@ -66,6 +68,15 @@ def test_growth_outside_of_the_window_is_none_of_it():
     assert figure(looks, series="c", per="window") == pytest.approx(50 + 100)
     exact = figure(looks, series="c", per="window", begin=1001.0, end=1009.0)
     assert exact == 0.0
+
+
+def test_where_the_load_ended_with_the_window_the_next_read_has_what_was_in_flight():
+    """Requests of the window are answered after it too, and then nothing grows any more: a line would miss a part of it."""
+    totals = (0, 10, 20, 30, 40, 50, 53)
+    looks = [Look(at=at, source="api", values={"c": {"": total}}) for at, total in zip(MOMENTS, totals, strict=True)]
+    assert figure(looks, series="c", per="window", went_on=False) == pytest.approx(53 - 5)
+    assert figure(looks, series="c", per="window", went_on=True) == pytest.approx(51.5 - 5)
+    assert figure(looks, series="c", per="window", end=1009.0, went_on=False) == pytest.approx(50 - 5)
 
 
 def test_a_window_may_begin_with_the_very_first_read():
@@ -187,6 +198,6 @@ def test_one_page_of_several_that_failed_leaves_no_figure():
 
 def test_one_figure_without_a_value_takes_none_from_the_others():
     series = [Series.model_validate({**MEAN, "unit": "s"}), Series.model_validate({"name": "lost", "series": "y"})]
-    found, told = figures_of_series(series, counters(s_sum=5.0, s_count=20.0), BEGIN, END, 1)
+    found, told = figures_of_series(series, counters(s_sum=5.0, s_count=20.0), WINDOW)
     assert found == {"mean-time": pytest.approx(250.0)}
     assert [(one.key, one.unit, bool(one.missing)) for one in told] == [("mean-time", "ms", False), ("lost", "", True)]

@@ -5,12 +5,13 @@ import json
 import pytest
 
 from entrypoint.errors import SettingsError
-from entrypoint.judgement.model import Outcome, Status
+from entrypoint.judgement.model import Change, Outcome, Status
 from entrypoint.measurement.model import Attached, Law, Silence
 from entrypoint.report.endurance import growth
 from entrypoint.report.headline import meaning, reassurance
 from entrypoint.report.neutral import HtmlNeutral, MarkdownNeutral
 from entrypoint.report.result import parse_result
+from entrypoint.report.rows import make_row
 from entrypoint.report.sections import caveats, facts
 from entrypoint.run import stretches
 from entrypoint.settings.model import CompareWith
@@ -39,6 +40,15 @@ def test_where_the_law_does_not_hold_it_says_why_that_may_be():
 
 def test_more_turns_than_the_law_says_come_from_requests_side_by_side():
     assert "several requests at once, whose times overlap" in said(200.0)
+
+
+def test_a_figure_that_the_settings_chose_has_its_own_name_direction_and_plain_number():
+    """It is in no list of ours: the result alone says what it is."""
+    hits = Change(endpoint="(service)", metric="cache-hits", unit="", status=Status.REGRESSED, gated=True, higher_is_better=True,
+                  baseline=0.5, candidate=0.000246, change=-0.9995, threshold=0.1, limit=0.4)  # fmt: skip
+    row = make_row(0, hits, MarkdownNeutral())
+    assert (row.metric, row.now) == ("`cache-hits`", "0.000246")
+    assert row.allowed.replace("\xa0", " ") == "-10 %; at least 0.4"
 
 
 def test_without_a_law_there_is_no_such_line():

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.openmetrics import exposition
 
-from entrypoint.measurement.series import figures_of_series
+from entrypoint.measurement.series import Window, figures_of_series
 from entrypoint.service import prometheus, running
 from entrypoint.service.prometheus import Look, looks_at, parse_page, watched
 from entrypoint.service.readiness import Access
@@ -265,7 +265,8 @@ def test_two_processes_behind_one_socket_have_no_figure(place, say, monkeypatch)
             urllib.request.urlopen(target.url, timeout=5).close()
     looks = looks_at(place.logs / prometheus.PAGES)
 
-    found, (told,) = figures_of_series(WANTED.series, looks, began, began + 1.2, 1)
+    window = Window(begin=began, end=began + 1.2, successes=1, went_on=True)
+    found, (told,) = figures_of_series(WANTED.series, looks, window)
 
     assert found == {}
     assert told.missing.startswith("the page of `candidate` is not one process's, or it began anew: ")
