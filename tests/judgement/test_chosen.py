@@ -91,8 +91,19 @@ def test_one_without_a_value_says_why_and_raises_doubt_only_where_a_threshold_as
 def test_nothing_at_all_has_no_ratio_and_is_never_taken_for_new(chosen, said, status):
     found = row(chosen, 0.0, said, (12.0,) * 5)
     assert found.status is status
-    assert found.note.endswith("has no ratio to the baseline; a limit would tell")
+    shown = f"0.000{f' {chosen.unit}' if chosen.unit else ''}"
+    assert found.note == f"{shown} has no ratio to the baseline; a limit would tell"
+    assert row(chosen, 0.0, None, (12.0,) * 5).status is Status.REPORTED
     assert row(chosen, 3.0, {"gate": True}, (0.0,)).status is Status.NEW
+
+
+@pytest.mark.parametrize("value", [0.5, 20.0])
+def test_a_figure_whose_noise_nobody_knows_has_a_ratio_and_no_interval(value):
+    found = measurement().model_copy(update={"service": {"disk-per-request": value}})
+    limits = [Threshold.model_validate({"endpoint": SERVICE, "disk-per-request": {"max-increase": "10%"}})]
+    compared = compare(found, Committed(runs("disk-per-request", 0.5, 0.5)), limits, 0.01)
+    new = next(change for change in compared.changes if change.metric == "disk-per-request")
+    assert (new.status, new.interval, new.note) == (Status.NEW, None, "")
 
 
 def test_a_row_knows_its_name_and_direction_without_the_settings():
