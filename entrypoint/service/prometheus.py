@@ -4,6 +4,7 @@ Of each page what the settings chose is kept, in a file, a line for each read. N
 """
 
 import http.client
+import itertools
 import json
 import math
 import threading
@@ -30,6 +31,8 @@ _LARGEST = 10_000_000
 _EVERY_S, _SELDOM_S, _TIMES = 2.0, 10.0, 100.0
 # Parsing takes this process some work too: so much is a fifth of a second.
 _MOST_KEPT = 1_000_000
+# A first answer takes longer than those that follow: so often it is read at once, before a pause is chosen by what it takes.
+_AT_FIRST = 3
 # So often once the load is over, one read after the other: of several processes that take turns each is met then.
 _AT_REST = 12
 # Every client library that tells it uses this name.
@@ -96,14 +99,19 @@ def _watch(
     """Until it is over, and some times more then."""
     with path.open("w", encoding="utf-8") as file:
         work_s = math.inf
-        while not over.is_set():
+        for number in itertools.count(1):
             looks = _read_all(pages, wanted, access, file)
             # Under load an answer waits for its turn: the quickest one is nearest to what the page itself takes.
             work_s = min(work_s, max((look.took_s for look in looks if look.took_s), default=math.inf))
-            over.wait(min(_SELDOM_S, max(_EVERY_S, _TIMES * work_s)) if math.isfinite(work_s) else _EVERY_S)
+            if over.wait(0.0 if number < _AT_FIRST and math.isfinite(work_s) else _pause_s(work_s)):
+                break
         for _ in range(_AT_REST):
             if any(look.trouble for look in _read_all(pages, wanted, access, file)):
                 return
+
+
+def _pause_s(work_s: float) -> float:
+    return min(_SELDOM_S, max(_EVERY_S, _TIMES * work_s)) if math.isfinite(work_s) else _EVERY_S
 
 
 def _read_all(pages: Mapping[str, str], wanted: Mapping[str, Selector], access: Access, file: IO[str]) -> list[Look]:
@@ -132,10 +140,14 @@ def _look(source: str, url: str, wanted: Mapping[str, Selector], access: Access)
     try:
         with opened(url, access, _TIMEOUT_S) as response:
             page = response.read(_LARGEST + 1)
+            # That the connection ended too early is told by the library only where it was asked for all there is.
+            left = response.length
             kind = response.headers.get("Content-Type", "")
         took_s = time.time() - began
         if len(page) > _LARGEST:
             return Look(at=began, source=source, trouble=f"it is larger than {_LARGEST / 1e6:g} MB")
+        if left:
+            return Look(at=began, source=source, trouble="it was cut short")
         found = parse_page(page.decode("utf-8"), kind, wanted)
         return replace(found, at=began + took_s / 2, source=source, took_s=took_s)
     except urllib.error.HTTPError as error:
@@ -174,6 +186,8 @@ def parse_page(text: str, kind: str, wanted: Mapping[str, Selector]) -> Look:
             began = sample.value if _is_meant(own, family, sample.name, sample.labels) else began
             for name, selector in wanted.items():
                 if _is_meant(selector, family, sample.name, sample.labels):
+                    if labels in values[name]:
+                        raise Unreadable(f"it has a series of `{name}` twice, with the same labels")
                     values[name][labels] = float(sample.value)
                     kinds[name] = family.type
     return Look(at=0.0, source="", values=values, kinds=kinds, began=began)

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics import exposition
 
 from entrypoint.measurement.series import Window, figures_of_series
 from entrypoint.service import prometheus, running
-from entrypoint.service.prometheus import Look, looks_at, parse_page, watched
+from entrypoint.service.prometheus import Look, Unreadable, looks_at, parse_page, watched
 from entrypoint.service.readiness import Access
 from entrypoint.settings.prometheus import Prometheus, parse_selector
 from tests.service.conftest import docker, settings
@@ -75,6 +75,12 @@ def test_what_is_no_page_or_only_half_of_one_is_refused(text, kind):
         parsed(text, "hits_total", kind=kind)
 
 
+def test_a_series_that_is_there_twice_has_no_value():
+    assert len(parsed('x{a="1"} 1\nx{a="2"} 2\n', "x").values["x"]) == 2
+    with pytest.raises(Unreadable, match="it has a series of `x` twice, with the same labels"):
+        parsed('x{a="1",b="2"} 1\nx{b="2",a="1"} 2\n', "x")
+
+
 @contextmanager
 def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
     """The address of a server that answers so."""
@@ -131,7 +137,7 @@ def test_it_is_read_from_before_to_after_and_then_so_often_that_every_process_an
 
     assert [look.values["hits_total"][""] for look in looks] == list(range(1, len(asked) + 1))
     assert set(asked) == {("/metrics", "text/plain;version=0.0.4", "7")}
-    assert 2 + 12 <= len(looks) <= 6 + 12
+    assert 2 + 2 + 12 <= len(looks) <= 2 + 6 + 12
     assert began <= looks[0].at < began + 0.9
     assert began + 0.9 <= looks[-12].at <= looks[-1].at <= ended
     assert not any(look.trouble for look in looks)
@@ -146,7 +152,21 @@ def test_a_page_that_takes_long_is_read_seldom(tmp_path, monkeypatch):
         page(handler, "hits_total 1\n")
 
     with serving(answer) as url:
-        assert len(watch(tmp_path, url, seconds=1.0)) == 1
+        assert len(watch(tmp_path, url, seconds=1.0)) == 3
+
+
+def test_a_first_answer_that_takes_long_does_not_make_reads_seldom(tmp_path, monkeypatch):
+    monkeypatch.setattr(prometheus, "_EVERY_S", 0.1)
+    monkeypatch.setattr(prometheus, "_TIMES", 20.0)
+    monkeypatch.setattr(prometheus, "_AT_REST", 0)
+    first = iter([0.2])
+
+    def answer(handler):
+        time.sleep(next(first, 0.0))
+        page(handler, "hits_total 1\n")
+
+    with serving(answer) as url:
+        assert len(watch(tmp_path, url, seconds=1.5)) > 3
 
 
 def test_where_none_is_wanted_nothing_is_read(tmp_path):
@@ -182,8 +202,21 @@ def drips(handler):
         ),
         (lambda handler: handler.wfile.write(b"nonsense\r\n\r\n"), "there was no answer"),
         (drips, "there was no whole answer within 0.3 s"),
+        (lambda handler: page(handler, "hits_total 1", **{"Content-Length": "14"}), "it was cut short"),
+        (lambda handler: page(handler, "hits_total 1\nhits_total 2\n"), "it has a series of `hits_total` twice"),
     ],
-    ids=["missing", "redirect", "not-numbers", "too-large", "too-much", "cut-short", "not-http", "drips"],
+    ids=[
+        "missing",
+        "redirect",
+        "not-numbers",
+        "too-large",
+        "too-much",
+        "no-end",
+        "not-http",
+        "drips",
+        "cut-short",
+        "twice",
+    ],
 )
 def test_a_page_that_fails_is_a_look_that_says_why_and_never_an_error(tmp_path, monkeypatch, answer, trouble):
     monkeypatch.setattr(prometheus, "_LARGEST", 1000)
@@ -193,7 +226,7 @@ def test_a_page_that_fails_is_a_look_that_says_why_and_never_an_error(tmp_path, 
         looks = watch(tmp_path, url, seconds=0.1)
     assert looks
     assert all(look.trouble.startswith(trouble) and not look.values for look in looks)
-    assert len(looks) <= 2, "once it failed after the load, it is not asked again and again"
+    assert len(looks) <= 3 + 1, "once it failed after the load, it is not asked again and again"
 
 
 def test_who_does_not_answer_is_told_in_the_system_s_own_words(tmp_path):
