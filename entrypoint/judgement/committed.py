@@ -48,9 +48,11 @@ class Committed:
         """Whether any run has the figure."""
         return bool(self._occasions(endpoint, metric))
 
-    def lacks(self, _endpoint: str, _metric: Metric, /) -> str:
-        """Nothing that must be said: a figure that no run has is new."""
-        return ""
+    def lacks(self, endpoint: str, metric: Metric, /) -> str:
+        """That it was nothing in every run that has it. A figure that no run has is new, of which nothing must be said."""
+        known = [run.value(endpoint, metric.key) for run in self.group.runs]
+        nothing = any(value is not None and value <= 0 for value in known) and not self.judges(endpoint, metric)
+        return "there is no ratio to a baseline of 0" if nothing else ""
 
     def hold(self, endpoint: str, metric: Metric, value: float, alpha: float) -> Against | None:
         """Log ratio to the mean of the occasions, with the prediction interval of one more of them."""

@@ -110,11 +110,16 @@ def _is_gated(row: _Row) -> bool:
         return False
     if row.value is None:
         return _raises_doubt(row)
-    return _is_limited(row.rule) or _judge_of(row) is not None or _has_base_share(row)
+    return _is_limited(row.rule) or _judge_of(row) is not None or _has_base_share(row) or _may_be_worse(row)
 
 
 def _is_limited(rule: Rule) -> bool:
     return rule.limit_above is not None or rule.limit_below is not None
+
+
+def _is_limited_where_worse(rule: Rule) -> bool:
+    lower = rule.metric.direction is Direction.LOWER_IS_BETTER
+    return (rule.limit_above if lower else rule.limit_below) is not None
 
 
 def _raises_doubt(row: _Row) -> bool:
@@ -313,15 +318,30 @@ def _wanted(row: _Row) -> Reference | None:
 
 def _lack(row: _Row) -> str:
     reference = _wanted(row)
-    if _has_no_ratio(row):
-        return f"{figure(row.value, row.rule.metric.unit)} has no ratio to the baseline; a limit would tell"
-    return reference.lacks(row.endpoint, row.rule.metric) if reference else ""
+    lack = reference.lacks(row.endpoint, row.rule.metric) if reference else ""
+    if not _has_no_ratio(row):
+        return lack
+    hint = "" if _is_limited_where_worse(row.rule) else "; a limit would tell"
+    return f"{lack or f'{figure(row.value, row.rule.metric.unit)} has no ratio to the baseline'}{hint}"
 
 
 def _has_no_ratio(row: _Row) -> bool:
-    """Whether the runs of the baseline have the figure, and the candidate's is zero or less."""
-    judge = _judge_of(row) if _wanted(row) else None
-    return judge is not None and not judge.paired and row.value is not None and row.value <= 0
+    """Whether the runs of the baseline have the figure, and theirs or the candidate's is zero or less."""
+    reference = _wanted(row)
+    if reference is None or reference.paired or row.value is None:
+        return False
+    if reference.judges(row.endpoint, row.rule.metric):
+        return row.value <= 0
+    return bool(reference.lacks(row.endpoint, row.rule.metric))
+
+
+def _may_be_worse(row: _Row) -> bool:
+    """Whether a figure without a ratio went from something to nothing, or back, the wrong way, and no limit tells how far."""
+    if not _has_no_ratio(row) or _is_limited_where_worse(row.rule):
+        return False
+    if row.rule.metric.direction is Direction.HIGHER_IS_BETTER:
+        return _judge_of(row) is not None
+    return row.value is not None and row.value > 0
 
 
 def _interval(found: Against) -> tuple[float, float]:
@@ -332,8 +352,7 @@ def _interval(found: Against) -> tuple[float, float]:
 
 
 def _without_baseline(row: _Row) -> Status:
-    # A figure that should be high and is nothing at all may be the worst that can happen; one that should be low is no worse.
-    if _has_no_ratio(row) and row.rule.metric.direction is Direction.HIGHER_IS_BETTER:
+    if _may_be_worse(row):
         return Status.UNRESOLVED
     if _wanted(row) and not _has_no_ratio(row):
         return Status.TOO_FEW if _lack(row) else Status.NEW

@@ -84,17 +84,38 @@ def test_one_without_a_value_says_why_and_raises_doubt_only_where_a_threshold_as
     [
         (HITS, {"gate": True}, Status.UNRESOLVED),
         (HITS, {"max-decrease": "10%"}, Status.UNRESOLVED),
+        (HITS, {"max": 9}, Status.UNRESOLVED),
+        (HITS, {"min": 0}, Status.WITHIN_LIMIT),
+        (HITS, {"min": 0.5}, Status.OVER_LIMIT),
         (INFERENCE, {"gate": True}, Status.REPORTED),
         (INFERENCE, {"max": "20ms"}, Status.WITHIN_LIMIT),
     ],
 )
 def test_nothing_at_all_has_no_ratio_and_is_never_taken_for_new(chosen, said, status):
     found = row(chosen, 0.0, said, (12.0,) * 5)
-    assert found.status is status
+    told = said.keys() & ({"min"} if chosen is HITS else {"max"})
+    assert (found.status, found.gated) == (status, True)
     shown = f"0.000{f' {chosen.unit}' if chosen.unit else ''}"
-    assert found.note == f"{shown} has no ratio to the baseline; a limit would tell"
+    assert found.note == f"{shown} has no ratio to the baseline{'' if told else '; a limit would tell'}"
     assert row(chosen, 0.0, None, (12.0,) * 5).status is Status.REPORTED
-    assert row(chosen, 3.0, {"gate": True}, (0.0,)).status is Status.NEW
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said", "value", "status"),
+    [
+        (INFERENCE, {"max-increase": "20%"}, 3.0, Status.UNRESOLVED),
+        (INFERENCE, {"max": "20ms"}, 3.0, Status.WITHIN_LIMIT),
+        (INFERENCE, {"max": "2ms"}, 3.0, Status.OVER_LIMIT),
+        (INFERENCE, {"gate": True}, 0.0, Status.REPORTED),
+        (HITS, {"gate": True}, 3.0, Status.REPORTED),
+        (HITS, {"gate": True}, 0.0, Status.REPORTED),
+    ],
+)
+def test_something_where_there_was_nothing_never_passes_as_new(chosen, said, value, status):
+    found = row(chosen, value, said, (0.0,) * 5)
+    assert (found.status, found.gated) == (status, status is not Status.REPORTED)
+    assert found.note == "there is no ratio to a baseline of 0" + ("" if "max" in said else "; a limit would tell")
+    assert row(chosen, value, {"gate": True}).note == ""
 
 
 @pytest.mark.parametrize("value", [0.5, 20.0])
