@@ -21,7 +21,7 @@ from entrypoint.load.measure import Recording, measure
 from entrypoint.load.requests import write_locustfile
 from entrypoint.measurement.measure import measure_recording
 from entrypoint.measurement.model import Measurement, Stage
-from entrypoint.measurement.samples import read_health
+from entrypoint.measurement.samples import read_answers, read_health
 from entrypoint.measurement.series import Window, figures_of_series
 from entrypoint.measurement.service import figures_of_images, figures_of_start, figures_of_use, ran_out
 from entrypoint.measurement.soak import read_stretches
@@ -257,10 +257,11 @@ def _with_chosen(known: Known, generation: Generation, found: Measurement) -> Me
     wanted, spans = known.settings.config.service.prometheus, generation.closing.spans
     if wanted is None or len(generation.places) > 1:
         return found
-    origin = generation.closing.origin_unix_s + (spans[0].start_s if spans else 0.0)
-    begin, end = (origin + at for at in _counted(generation, found))
+    began = generation.closing.origin_unix_s
+    begin, end = (began + (spans[0].start_s if spans else 0.0) + at for at in _counted(generation, found))
+    answers = (began + read_answers(generation.folder)).tolist()
     looks = prometheus.looks_at(generation.places[CANDIDATE].logs / prometheus.PAGES)
-    window = Window(begin=begin, end=end, successes=found.successes, went_on=found.capacity is not None)
+    window = Window(begin=begin, end=end, successes=found.successes, answers=answers)
     figures, chosen = figures_of_series(wanted.series, looks, window)
     return found.model_copy(update={"service": {**found.service, **figures}, "chosen": chosen})
 

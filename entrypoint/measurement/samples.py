@@ -211,6 +211,21 @@ def writable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def read_answers(folder: Path) -> NDArray[np.float64]:
+    """When each request of a run was answered, warm-up included: shape (n,), ascending, in seconds since the load began.
+
+    Raises:
+        LoadError: see `read_recording`.
+    """
+    rows, _, _ = read_recording(folder)
+    return np.sort(taken_s(rows) + rows["response_ms"] / 1000)
+
+
+def taken_s(rows: NDArray[np.void]) -> NDArray[np.float64]:
+    """From when the response time counts: in open load from the due moment, or as much later as the pacer was late."""
+    return np.where(np.isnan(rows["late_ms"]), rows["start_s"], rows["due_s"] + rows["late_ms"] / 1000)
+
+
 def read_samples(folder: Path | str) -> "pd.DataFrame":
     """Every sample of a run as a table: a row a request, outcome and endpoint in words.
 

@@ -4,15 +4,16 @@ Where a figure could be wrong there is none, and a sentence says why.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
 
 from entrypoint.measurement.model import Chosen
 from entrypoint.settings.prometheus import Series
 
-# Two reads may be so much of the window apart: between them a counter is taken to grow evenly.
+# Two reads may be so much of the window apart: between them a counter is taken to grow with each answer alike.
 _FURTHEST_APART = 1 / 3
 
 
@@ -60,13 +61,13 @@ class Window:
     Attributes:
         begin, end: in seconds since 1970.
         successes: requests due in it that succeeded.
-        went_on: whether there was load after it too, as in a search for the capacity.
+        answers: when each request of the whole run was answered, in ascending order, in seconds since 1970.
     """
 
     begin: float
     end: float
     successes: int
-    went_on: bool
+    answers: Sequence[float] = field(repr=False)
 
     @property
     def seconds(self) -> float:
@@ -174,21 +175,23 @@ def _grown(text: str, pages: _Pages, window: Window) -> float | str:
                 return f"`{text}` is not a number"
             if any(after < before for (_, before), (_, after) in pairwise(points)):
                 return f"{_not_one(source)}: `{text}` went back"
-            whole += _end(points, window) - _at(points, window.begin)
+            whole += _at(points, window.end, window.answers) - _at(points, window.begin, window.answers)
     return whole if known else f"no page has a series `{text}`"
 
 
-def _end(points: Sequence[tuple[float, float]], window: Window) -> float:
-    """What a counter had come to at the end. Where the load ended with it, the next read has what was in flight, and no more."""
-    if window.went_on:
-        return _at(points, window.end)
-    return next(value for at, value in points if at >= window.end)
-
-
-def _at(points: Sequence[tuple[float, float]], moment: float) -> float:
-    """What a counter had come to, on the line between the reads around."""
+def _at(points: Sequence[tuple[float, float]], moment: float, answers: Sequence[float]) -> float:
+    """What a counter had come to between the reads around."""
     later = next(number for number, (at, _) in enumerate(points) if at >= moment)
     if not later:
         return points[0][1]
     (before, low), (after, high) = points[later - 1 : later + 1]
-    return low + (high - low) * (moment - before) / (after - before)
+    return low + (high - low) * _passed(before, moment, after, answers)
+
+
+def _passed(before: float, moment: float, after: float, answers: Sequence[float]) -> float:
+    """Which part of what happened between two reads had happened by a moment.
+
+    By the answers, for where a window begins or ends the load does so too, and time goes on; by the time where there were none.
+    """
+    first, here, last = (bisect_right(answers, at) for at in (before, moment, after))
+    return (here - first) / (last - first) if last > first else (moment - before) / (after - before)

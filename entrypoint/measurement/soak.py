@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from entrypoint.measurement.metrics import METRICS, nearest_rank
 from entrypoint.measurement.model import MOST_STRETCHES
-from entrypoint.measurement.samples import IS_FAILURE, grouped, read_rows
+from entrypoint.measurement.samples import IS_FAILURE, grouped, read_rows, taken_s
 from locustfiles.ml_loadtest import contract
 
 # A quarter of a minute, and a minute of an hour; no fewer than forty, from which it must be seen how alike neighbours are.
@@ -86,7 +86,7 @@ def stretches_of(
         ]
         for endpoint in np.unique(rows["endpoint"]).tolist()
     }
-    begun = (_taken_s(rows) if open_load else rows["start_s"]) - start_s
+    begun = (taken_s(rows) if open_load else rows["start_s"]) - start_s
     ended = begun + rows["response_ms"] / 1000
     answered = np.sort(ended[~failed])
     took_s = ended - np.maximum(begun, rows["start_s"] - start_s)
@@ -97,11 +97,6 @@ def stretches_of(
         asked_s=_first_asked(begun, ended, answered),
         took_ms=np.sort(1000 * took_s[~failed]) if open_load else None,
     )
-
-
-def _taken_s(rows: NDArray[np.void]) -> NDArray[np.float64]:
-    """From when the response time counts in open load: from the due moment, or as much later as the pacer was late."""
-    return np.where(np.isnan(rows["late_ms"]), rows["start_s"], rows["due_s"] + rows["late_ms"] / 1000)
 
 
 def _first_asked(

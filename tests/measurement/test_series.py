@@ -2,14 +2,19 @@
 
 import math
 
+import numpy as np
 import pytest
 
+from entrypoint.measurement.samples import DTYPE, read_answers
 from entrypoint.measurement.series import Window, figures_of_series
 from entrypoint.service.prometheus import Look
 from entrypoint.settings.prometheus import Series
+from locustfiles.ml_loadtest.contract import Outcome
+
+from .recording import write
 
 BEGIN, END = 1000.0, 1010.0
-WINDOW = Window(begin=BEGIN, end=END, successes=1, went_on=True)
+WINDOW = Window(begin=BEGIN, end=END, successes=1, answers=())
 # A read before, one at each end and three within, one after.
 MOMENTS = (999.0, 1001.0, 1003.0, 1005.0, 1007.0, 1009.0, 1011.0)
 MEAN = {"name": "mean-time", "series": "s_sum", "per": "s_count"}
@@ -36,10 +41,10 @@ def gauge(values, name="q", source="api", kind="gauge"):
     ]
 
 
-def figure(looks, successes=100, begin=BEGIN, end=END, went_on=True, **said):
+def figure(looks, successes=100, begin=BEGIN, end=END, answers=(), **said):
     """The figure of one series, or why there is none."""
     series = [Series.model_validate({"name": "x", "better": "higher", **said})]
-    window = Window(begin=begin, end=end, successes=successes, went_on=went_on)
+    window = Window(begin=begin, end=end, successes=successes, answers=answers)
     found, (told,) = figures_of_series(series, looks, window)
     assert (told.key, told.better) == (series[0].name, series[0].better)
     assert (told.missing == "") == (found.keys() == {told.key})
@@ -70,13 +75,24 @@ def test_growth_outside_of_the_window_is_none_of_it():
     assert exact == 0.0
 
 
-def test_where_the_load_ended_with_the_window_the_next_read_has_what_was_in_flight():
-    """Requests of the window are answered after it too, and then nothing grows any more: a line would miss a part of it."""
-    totals = (0, 10, 20, 30, 40, 50, 53)
-    looks = [Look(at=at, source="api", values={"c": {"": total}}) for at, total in zip(MOMENTS, totals, strict=True)]
-    assert figure(looks, series="c", per="window", went_on=False) == pytest.approx(53 - 5)
-    assert figure(looks, series="c", per="window", went_on=True) == pytest.approx(51.5 - 5)
-    assert figure(looks, series="c", per="window", end=1009.0, went_on=False) == pytest.approx(50 - 5)
+def test_between_two_reads_a_counter_grows_with_the_answers_and_not_with_the_time():
+    """The load began 0.2 s before the window and ended 0.1 s after it, both between two reads: a line would miss a part of it."""
+    answers = [BEGIN - 0.2 + 0.1 * number for number in range(1, 104)]
+    looks = [
+        Look(at=at, source="api", values={"c": {"": 7.0 + sum(answer <= at for answer in answers)}}) for at in MOMENTS
+    ]
+    inside = sum(BEGIN < answer <= END for answer in answers)
+    assert figure(looks, series="c", per="window", answers=answers) == pytest.approx(inside, abs=1e-9)
+    assert figure(looks, series="c", per="window") != pytest.approx(inside, abs=1)
+
+
+def test_answers_of_a_recording_are_those_of_the_whole_run_in_order(tmp_path):
+    """The first was due at 1 s, late by 0.5 s, and waited in its queue until 3 s: its response time has that wait already."""
+    write(tmp_path, [(0, Outcome.OK, 0, 1.0, 1600.0), (1, Outcome.TIMEOUT, -1, 0.5, 20.0)])
+    rows = np.fromfile(tmp_path / "samples-0.bin", DTYPE)
+    rows["start_s"][0], rows["late_ms"] = 3.0, (500.0, math.nan)
+    rows.tofile(tmp_path / "samples-0.bin")
+    assert read_answers(tmp_path).tolist() == pytest.approx([0.52, 3.1])
 
 
 def test_a_window_may_begin_with_the_very_first_read():

@@ -298,7 +298,7 @@ def test_two_processes_behind_one_socket_have_no_figure(place, say, monkeypatch)
             urllib.request.urlopen(target.url, timeout=5).close()
     looks = looks_at(place.logs / prometheus.PAGES)
 
-    window = Window(begin=began, end=began + 1.2, successes=1, went_on=True)
+    window = Window(begin=began, end=began + 1.2, successes=1, answers=())
     found, (told,) = figures_of_series(WANTED.series, looks, window)
 
     assert found == {}
