@@ -1,7 +1,10 @@
 """`compare`: judge one finished run by another, or by a baseline file; no load."""
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from entrypoint import __version__
 from entrypoint.baseline import runs
@@ -12,6 +15,7 @@ from entrypoint.errors import SettingsError
 from entrypoint.judgement.committed import Committed
 from entrypoint.judgement.comparison import compare
 from entrypoint.judgement.verdict import Findings, judge
+from entrypoint.measurement.metrics import Metric
 from entrypoint.measurement.model import Measurement
 from entrypoint.report.result import Result, read_result
 from entrypoint.settings.model import CompareWith, Policy, Threshold
@@ -32,8 +36,7 @@ def compare_folders(base: Path, candidate: Path) -> Result:
         raise SettingsError(f"`{candidate}` measured nothing, so there is nothing to compare.", cause=result.problem)
     group, state = _base(base, fingerprint_of(result, result.measurement))
     against = runs.describe(group, date.today()) if group else ""
-    metrics = result.measurement.metrics
-    thresholds = [Threshold.model_validate(threshold, context=metrics) for threshold in result.thresholds]
+    thresholds = _thresholds(result, result.measurement.metrics, candidate)
     reference = Committed(group) if group else None
     comparison = compare(result.measurement, reference, thresholds, result.compared.false_alarm_rate, against)
     findings = Findings(
@@ -58,6 +61,17 @@ def compare_folders(base: Path, candidate: Path) -> Result:
             "baseline_quantiles": comparison.quantiles,
         }
     )  # fmt: skip
+
+
+def _thresholds(result: Result, known: Mapping[str, Metric], candidate: Path) -> list[Threshold]:
+    try:
+        return [Threshold.model_validate(threshold, context=known) for threshold in result.thresholds]
+    except ValidationError as error:
+        said = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise SettingsError(
+            f"The thresholds of `{candidate}` do not fit its figures: {said}.",
+            remedy="Name the folder that `ml-loadtest run --out` wrote, as it wrote it.",
+        ) from error
 
 
 def _base(path: Path, fingerprint: Fingerprint) -> tuple[Group | None, str]:
