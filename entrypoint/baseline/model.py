@@ -52,6 +52,7 @@ class Run(Value):
         commit, date: provenance; the date as YYYY-MM-DD.
         id: of the run, so that none is accepted twice.
         service: figures of the service as a whole, by metric.
+        made_of: of those that the settings chose, what each was made of.
         slower: it was accepted although it was judged slower than the runs before it.
     """
 
@@ -63,12 +64,13 @@ class Run(Value):
     versions: dict[str, str] = {}
     slower: bool = False
     service: dict[str, float] = {}
+    made_of: dict[str, str] = {}
     endpoints: dict[str, EndpointValues]
 
-    def value(self, endpoint: str, metric: str) -> float | None:
-        """A figure of an endpoint, or of the service as a whole; None if the run has none."""
+    def value(self, endpoint: str, metric: str, made_of: str = "") -> float | None:
+        """A figure of an endpoint, or of the service as a whole; None if the run has none that is made of the same."""
         if endpoint == SERVICE:
-            return self.service.get(metric)
+            return self.service.get(metric) if self.made_of.get(metric, "") == made_of else None
         return self.endpoints[endpoint].values.get(metric) if endpoint in self.endpoints else None
 
 
@@ -79,9 +81,9 @@ class Group(Value):
     plan_text: str = ""
     runs: tuple[Run, ...] = ()
 
-    def occasions(self, endpoint: str, metric: str) -> list[list[float]]:
+    def occasions(self, endpoint: str, metric: str, made_of: str = "") -> list[list[float]]:
         """The logarithms of a metric for each occasion, in order; only finite, positive values."""
-        return self._logs((run.occasion, run.value(endpoint, metric)) for run in self.runs)
+        return self._logs((run.occasion, run.value(endpoint, metric, made_of)) for run in self.runs)
 
     def quantiles(self, endpoint: str) -> dict[str, float]:
         """The response times in ms at the probabilities that every run knows, each as its metric's baseline is made.

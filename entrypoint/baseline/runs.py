@@ -19,6 +19,7 @@ def as_run(measurement: Measurement, **provenance: Any) -> Run:  # noqa: ANN401 
         **provenance,
         versions=measurement.versions,
         service=_service(measurement),
+        made_of={one.key: one.made_of for one in measurement.chosen if one.key in measurement.service},
         endpoints={name: _values(found) for name, found in measurement.endpoints.items()},
     )
 

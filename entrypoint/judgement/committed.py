@@ -50,7 +50,7 @@ class Committed:
 
     def lacks(self, endpoint: str, metric: Metric, /) -> str:
         """That it was nothing in every run that has it. A figure that no run has is new, of which nothing must be said."""
-        known = [run.value(endpoint, metric.key) for run in self.group.runs]
+        known = [run.value(endpoint, metric.key, metric.made_of) for run in self.group.runs]
         nothing = any(value is not None and value <= 0 for value in known) and not self.judges(endpoint, metric)
         return "there is no ratio to a baseline of 0" if nothing else ""
 
@@ -98,7 +98,7 @@ class Committed:
 
     def history(self, endpoint: str, metric: Metric) -> tuple[float, ...]:
         """The figure in every run that has it."""
-        found = (run.value(endpoint, metric.key) for run in self.group.runs)
+        found = (run.value(endpoint, metric.key, metric.made_of) for run in self.group.runs)
         return tuple(value for value in found if value is not None)
 
     @staticmethod
@@ -108,7 +108,7 @@ class Committed:
         return len(occasions) if worse and all(len(runs) == 1 for runs in occasions) else 0
 
     def _occasions(self, endpoint: str, metric: Metric) -> list[list[float]]:
-        return self.group.occasions(endpoint, metric.key)
+        return self.group.occasions(endpoint, metric.key, metric.made_of)
 
 
 def _means(occasions: Sequence[Sequence[float]]) -> list[float]:

@@ -82,6 +82,7 @@ class Metric:
         compared: whether a ratio is also held against the baseline's.
         optional: why an endpoint may not have it; "" for a metric that every endpoint has.
         chosen: whether the settings chose it by name, so that its absence is told.
+        made_of: what the settings made it of; runs are held against each other only where that is the same. "" of our own.
     """
 
     key: str
@@ -103,6 +104,7 @@ class Metric:
     compared: bool = True
     optional: str = ""
     chosen: bool = False
+    made_of: str = ""
 
     def is_of(self, endpoint: str) -> bool:
         """Whether an endpoint, or `SERVICE`, can have it."""
@@ -131,7 +133,7 @@ class Metric:
         return share if self.direction is Direction.LOWER_IS_BETTER else 1.0 - share
 
 
-def chosen(key: str, unit: str, direction: Direction, missing: str = "") -> Metric:
+def chosen(key: str, unit: str, direction: Direction, missing: str = "", made_of: str = "") -> Metric:
     """A figure of the service that the settings chose; judged where a threshold asks, by +25 % unless it says otherwise.
 
     Args:
@@ -139,9 +141,11 @@ def chosen(key: str, unit: str, direction: Direction, missing: str = "") -> Metr
         unit: `ms`, `MiB`, `1/s`, or "" for a plain number.
         direction: which way is worse.
         missing: why the run has none; "" if it has one.
+        made_of: see `Metric`.
     """
     return Metric(
-        key=key, label=key, unit=unit, direction=direction, max_change=0.25, prior_sd=0.15, optional=missing, chosen=True
+        key=key, label=key, unit=unit, direction=direction, max_change=0.25, prior_sd=0.15, optional=missing, chosen=True,
+        made_of=made_of,
     )  # fmt: skip
 
 

@@ -251,17 +251,19 @@ class Chosen(Value):
         unit: of the value; "" for a plain number.
         better: which way is better.
         missing: why it has no value, in words; "" if it has one.
+        made_of: its series, by what it is divided, in what it counts and which way is better; another one is another figure.
     """
 
     key: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)]
     unit: Literal["", "ms", "MiB", "1/s"] = ""
     better: Literal["lower", "higher"] = "lower"
     missing: str = ""
+    made_of: str = ""
 
     @property
     def metric(self) -> Metric:
         """As one of the metrics."""
-        return chosen(self.key, self.unit, Direction.better(self.better), self.missing)
+        return chosen(self.key, self.unit, Direction.better(self.better), self.missing, self.made_of)
 
 
 class Attached(Value):

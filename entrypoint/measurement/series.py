@@ -92,7 +92,14 @@ def figures_of_series(
     read = {source: [look for look in every if not look.trouble] for source, every in pages.items()}
     found = {one.name: trouble or _figure(one, read, window) for one in series}
     told = tuple(
-        Chosen(key=one.name, unit=one.metric.unit, better=one.better, missing=_why(found[one.name])) for one in series
+        Chosen(
+            key=one.name,
+            unit=one.metric.unit,
+            better=one.better,
+            missing=_why(found[one.name]),
+            made_of=one.made_of,
+        )
+        for one in series
     )
     return {name: value for name, value in found.items() if isinstance(value, float)}, told
 

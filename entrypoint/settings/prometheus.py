@@ -131,9 +131,14 @@ class Series(Section):
         return _SHOWN[self.unit][1]
 
     @property
+    def made_of(self) -> str:
+        """All that must be the same for two runs' figures of one name to be held against each other."""
+        return f"{self.series} per {self.per or 'read'}, in {self.unit or 'numbers'}, {self.better} is better"
+
+    @property
     def metric(self) -> Metric:
         """The figure as one of the metrics."""
-        return chosen(self.name, self.shown_in, Direction.better(self.better))
+        return chosen(self.name, self.shown_in, Direction.better(self.better), made_of=self.made_of)
 
 
 class Prometheus(Section):

@@ -9,7 +9,7 @@ from entrypoint.baseline import provenance, runs
 from entrypoint.baseline.file import parse_baseline, read_baseline, write_baseline
 from entrypoint.baseline.model import MOST_RUNS, Baseline, EndpointValues, Fingerprint, Group, Run
 from entrypoint.errors import SettingsError
-from entrypoint.measurement.model import EndpointMeasurement
+from entrypoint.measurement.model import Chosen, EndpointMeasurement
 from entrypoint.settings.runner import Runner
 from tests.judgement.building import several
 
@@ -152,6 +152,14 @@ def test_a_measurement_becomes_a_run_of_finite_figures():
     )
     assert (made.service, made.versions, made.occasion) == ({"peak-memory": 9.0}, {"locust": "2"}, "one")
     assert runs.as_group(made, HERE) == Group(fingerprint=HERE, runs=(made,))
+
+
+def test_a_run_knows_what_figures_that_the_settings_chose_are_made_of():
+    chosen = (Chosen(key="queue", made_of="queue_length"), Chosen(key="lost", made_of="x", missing="no such series"))
+    found = several({}).model_copy(update={"service": {"queue": 3.0}, "chosen": chosen})
+    run = runs.as_run(found, occasion="1", commit="", date="2026-01-01")
+    assert run.made_of == {"queue": "queue_length"}
+    assert (run.value("(service)", "queue", "queue_length"), run.value("(service)", "queue")) == (3.0, None)
 
 
 def test_a_quantile_that_has_no_logarithm_in_any_run_is_none():

@@ -127,6 +127,25 @@ def test_a_figure_whose_noise_nobody_knows_has_a_ratio_and_no_interval(value):
     assert (new.status, new.interval, new.note) == (Status.NEW, None, "")
 
 
+def test_a_figure_that_is_made_of_something_else_is_another_one_and_new():
+    """In seconds for milliseconds it would be a thousandth, which is no improvement."""
+    made_of = "inference_seconds_sum per inference_seconds_count, in s, lower is better"
+    known = runs("inference-time", *(12.0, 12.1, 11.9, 12.05, 12.0))
+    known = known.model_copy(
+        update={"runs": tuple(r.model_copy(update={"made_of": {"inference-time": made_of}}) for r in known.runs)}
+    )
+    statuses = {}
+    for now in (made_of, made_of.replace("in s", "in numbers"), ""):
+        chosen = INFERENCE.model_copy(update={"made_of": now})
+        found = measurement().model_copy(update={"service": {"inference-time": 12.0}, "chosen": (chosen,)})
+        limits = [
+            Threshold.model_validate({"endpoint": SERVICE, "inference-time": {"gate": True}}, context=found.metrics)
+        ]
+        rows = compare(found, Committed(known), limits, 0.01).changes
+        statuses[now] = next((one.status, len(one.history)) for one in rows if one.metric == "inference-time")
+    assert list(statuses.values()) == [(Status.UNCHANGED, 5), (Status.NEW, 0), (Status.NEW, 0)]
+
+
 def test_a_row_knows_its_name_and_direction_without_the_settings():
     """A report is made of the result alone; what is in our list goes by the list, whatever the row says."""
     hits = row(HITS, 3.0)

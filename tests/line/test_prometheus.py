@@ -121,7 +121,9 @@ def test_a_slower_inference_is_a_regression_of_its_own_and_a_limit_names_it(proj
     code, output = ml_loadtest(project, "calibrate", "--runs", "1")
     assert code == 0, output
     baseline = json.loads((project / ".loadtest/baseline.json").read_text())
-    assert baseline["groups"][0]["runs"][0]["service"]["inference-time"] == pytest.approx(12.5, rel=0.01)
+    first = baseline["groups"][0]["runs"][0]
+    assert first["service"]["inference-time"] == pytest.approx(12.5, rel=0.01)
+    assert first["made_of"]["inference-time"].endswith("in s, lower is better")
 
     code, output = ml_loadtest(project, "run", TIMES="10")
 

@@ -205,3 +205,14 @@ def test_the_schema_knows_names_of_its_own_where_series_are_chosen(values, fits)
     assert jsonschema.Draft202012Validator(schema()).is_valid(whole) == fits
     wrong = {**whole, "thresholds": [{"inference-time": {"most": 1}}]}
     assert not jsonschema.Draft202012Validator(schema()).is_valid(wrong)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"series": "other_sum"}, {"per": "success"}, {"unit": ""}, {"better": "higher"}],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_series_unit_or_direction_makes_another_figure_of_the_same_name(change):
+    known, other = (Series.model_validate(said) for said in (INFERENCE, {**INFERENCE, **change}))
+    assert known.metric.made_of == Series.model_validate(INFERENCE).made_of
+    assert other.metric.made_of not in ("", known.made_of)
