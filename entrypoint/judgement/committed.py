@@ -50,8 +50,7 @@ class Committed:
 
     def lacks(self, endpoint: str, metric: Metric, /) -> str:
         """That it was nothing in every run that has it. A figure that no run has is new, of which nothing must be said."""
-        known = [run.value(endpoint, metric.key, metric.made_of) for run in self.group.runs]
-        nothing = any(value is not None and value <= 0 for value in known) and not self.judges(endpoint, metric)
+        nothing = self.history(endpoint, metric) and not self.judges(endpoint, metric)
         return "there is no ratio to a baseline of 0" if nothing else ""
 
     def hold(self, endpoint: str, metric: Metric, value: float, alpha: float) -> Against | None:

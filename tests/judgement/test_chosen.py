@@ -19,11 +19,14 @@ INFERENCE = Chosen(key="inference-time", unit="ms")
 HITS = Chosen(key="cache-hits", better="higher")
 
 
-def runs(key, *values):
+def runs(key, *values, made_of=""):
     """A baseline of occasions with a figure of the service each."""
     plain = group(*[{}] * len(values))
+    made = {"made_of": {key: made_of}}
     known = zip(plain.runs, values, strict=True)
-    return plain.model_copy(update={"runs": tuple(run.model_copy(update={"service": {key: v}}) for run, v in known)})
+    return plain.model_copy(
+        update={"runs": tuple(run.model_copy(update={"service": {key: v}, **made}) for run, v in known)}
+    )
 
 
 def row(chosen, value, said=None, before=()):
@@ -32,7 +35,9 @@ def row(chosen, value, said=None, before=()):
     found = measurement().model_copy(update={"service": service, "chosen": (chosen,)})
     written = [{"endpoint": SERVICE, chosen.key: said}] if said is not None else []
     limits = [Threshold.model_validate(one, context=found.metrics) for one in written]
-    compared = compare(found, Committed(runs(chosen.key, *before)) if before else None, limits, 0.01)
+    compared = compare(
+        found, Committed(runs(chosen.key, *before, made_of=chosen.made_of)) if before else None, limits, 0.01
+    )
     return next(change for change in compared.changes if change.metric == chosen.key)
 
 
@@ -104,6 +109,8 @@ def test_nothing_at_all_has_no_ratio_and_is_never_taken_for_new(chosen, said, st
     ("chosen", "said", "value", "status"),
     [
         (INFERENCE, {"max-increase": "20%"}, 3.0, Status.UNRESOLVED),
+        (INFERENCE, {"max-increase": "20%"}, 0.5, Status.UNRESOLVED),
+        (INFERENCE.model_copy(update={"made_of": "x"}), {"max-increase": "20%"}, 3.0, Status.UNRESOLVED),
         (INFERENCE, {"max": "20ms"}, 3.0, Status.WITHIN_LIMIT),
         (INFERENCE, {"max": "2ms"}, 3.0, Status.OVER_LIMIT),
         (INFERENCE, {"gate": True}, 0.0, Status.REPORTED),
@@ -118,6 +125,10 @@ def test_something_where_there_was_nothing_never_passes_as_new(chosen, said, val
     assert row(chosen, value, {"gate": True}).note == ""
 
 
+def test_a_baseline_that_is_nothing_in_some_runs_alone_is_not_one_of_nothing():
+    assert row(HITS, 0.0, {"gate": True}, (0.0, 12.0)).note == "0.000 has no ratio to the baseline; a limit would tell"
+
+
 @pytest.mark.parametrize("value", [0.5, 20.0])
 def test_a_figure_whose_noise_nobody_knows_has_a_ratio_and_no_interval(value):
     found = measurement().model_copy(update={"service": {"disk-per-request": value}})
@@ -130,10 +141,7 @@ def test_a_figure_whose_noise_nobody_knows_has_a_ratio_and_no_interval(value):
 def test_a_figure_that_is_made_of_something_else_is_another_one_and_new():
     """In seconds for milliseconds it would be a thousandth, which is no improvement."""
     made_of = "inference_seconds_sum per inference_seconds_count, in s, lower is better"
-    known = runs("inference-time", *(12.0, 12.1, 11.9, 12.05, 12.0))
-    known = known.model_copy(
-        update={"runs": tuple(r.model_copy(update={"made_of": {"inference-time": made_of}}) for r in known.runs)}
-    )
+    known = runs("inference-time", 12.0, 12.1, 11.9, 12.05, 12.0, made_of=made_of)
     statuses = {}
     for now in (made_of, made_of.replace("in s", "in numbers"), ""):
         chosen = INFERENCE.model_copy(update={"made_of": now})
