@@ -21,6 +21,7 @@ _CREDENTIAL = re.compile(r"(?i)authorization|cookie|key|token|secret|password")
 # Schemes of a header, such as `Bearer`, are no secrets.
 _SHORTEST_WORD = 8
 _OURS = {".json", ".jsonl"}
+_NAME = re.compile(r"[a-z_]+")
 
 
 def declared(
@@ -117,5 +118,16 @@ def _in_value(value: Any, secrets: tuple[str, ...]) -> Any:  # noqa: ANN401 (wha
     if isinstance(value, str):
         return contract.without(value, secrets)
     if isinstance(value, dict):
-        return {key: _in_value(part, secrets) for key, part in value.items()}
+        return _in_mapping(value, secrets)
     return [_in_value(part, secrets) for part in value] if isinstance(value, list) else value
+
+
+def _in_mapping(value: dict[str, Any], secrets: tuple[str, ...]) -> dict[str, Any]:
+    """Names of our own are no text that a secret could be in; the labels of a series are, and two of them stay two."""
+    found: dict[str, Any] = {}
+    for key, part in value.items():
+        shown = key if _NAME.fullmatch(key) else contract.without(key, secrets)
+        while shown in found:
+            shown += "*"
+        found[shown] = _in_value(part, secrets)
+    return found

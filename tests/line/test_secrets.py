@@ -39,7 +39,7 @@ def forms():
                 yield base64.urlsafe_b64encode(before + data + after).decode().rstrip("=")
 """
 SERVER = """
-import os, sys
+import json, os, sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from forms import CASE, forms
 
@@ -48,6 +48,8 @@ class Handler(BaseHTTPRequestHandler):
         print("asked with", dict(self.headers), flush=True)
         fails = CASE == "never ready" or "key=" in self.path
         body = "\\n".join(forms()).encode()
+        if self.path == "/metrics":
+            body = "".join(f"asked_total{{by={json.dumps(form)}}} 1\\n" for form in dict.fromkeys(forms())).encode()
         self.send_response(500 if fails else 200, "no")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -101,6 +103,7 @@ service:
   command: "{sys.executable} server.py {{port}}"
   headers: {{Authorization: "Bearer {TOKEN}"}}
   setup: {sys.executable} set_up.py
+  prometheus: {{series: [{{name: asked, series: asked_total, per: second}}]}}
   ready: {{timeout: 5s, expect: prediction}}
 load: {{locustfile: users.py, environment: [API_KEY, SIGNING_KEY], users: 4, duration: 2s, warm-up: 0s}}
 report: {{history: history.jsonl}}

@@ -147,3 +147,14 @@ def test_links_in_a_folder_are_not_followed(tmp_path):
     concealment.scrub((tmp_path / "logs",), ("hunter22",))
 
     assert (tmp_path / "mine.txt").read_text() == "hunter22"
+
+
+def test_labels_are_text_and_our_own_names_are_none(tmp_path):
+    """A secret may be a word that a field of ours is called too."""
+    line = {"values": {"asked_total": {'by="hunter22"': 1.0, 'by="values"': 2.0}}}
+    (tmp_path / "prometheus.jsonl").write_text(json.dumps(line) + "\n")
+
+    concealment.scrub((tmp_path,), ("hunter22", "values"))
+
+    (kept,) = (tmp_path / "prometheus.jsonl").read_text().splitlines()
+    assert json.loads(kept) == {"values": {"asked_total": {'by="***"': 1.0, 'by="***"*': 2.0}}}
