@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PAGES = "prometheus.jsonl"
 _TIMEOUT_S = 2.0
-_LARGEST = 10_000_000
+_LARGEST, _PIECE = 10_000_000, 65_536
 # A page is work for the service: reading it may fill a hundredth of the time, and is put off for no longer than ten seconds.
 _EVERY_S, _SELDOM_S, _TIMES = 2.0, 10.0, 100.0
 # Parsing takes this process some work too: so much is a fifth of a second.
@@ -139,7 +139,7 @@ def _look(source: str, url: str, wanted: Mapping[str, Selector], access: Access)
         return Look(at=began, source=source, trouble="the container has no such port")
     try:
         with opened(url, access, _TIMEOUT_S) as response:
-            page = response.read(_LARGEST + 1)
+            page = _body(response, time.monotonic() + _TIMEOUT_S)
             # That the connection ended too early is told by the library only where it was asked for all there is.
             left = response.length
             kind = response.headers.get("Content-Type", "")
@@ -163,6 +163,20 @@ def _look(source: str, url: str, wanted: Mapping[str, Selector], access: Access)
     except UNFIT:
         trouble = "it is no page for Prometheus, neither its text format nor OpenMetrics"
     return Look(at=began, source=source, trouble=trouble)
+
+
+def _body(response: http.client.HTTPResponse, until: float) -> bytes:
+    """What a page holds, and a little more than the most that is read. Who sends a byte now and then is not waited for.
+
+    Raises:
+        TimeoutError: it was not whole by then, in seconds of the monotonic clock.
+    """
+    page = bytearray()
+    while len(page) <= _LARGEST and (piece := response.read1(_PIECE)):
+        page += piece
+        if time.monotonic() > until:
+            raise TimeoutError
+    return bytes(page)
 
 
 def parse_page(text: str, kind: str, wanted: Mapping[str, Selector]) -> Look:

@@ -229,6 +229,21 @@ def test_a_page_that_fails_is_a_look_that_says_why_and_never_an_error(tmp_path, 
     assert len(looks) <= 3 + 1, "once it failed after the load, it is not asked again and again"
 
 
+def test_a_page_that_drips_leaves_nobody_waiting_for_it(tmp_path, monkeypatch):
+    """In a soak of an hour that would be a thread and a connection for each of two thousand reads."""
+    monkeypatch.setattr(prometheus, "_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(prometheus, "_EVERY_S", 0.1)
+    left = []
+    with serving(drips) as url:
+        assert len(watch(tmp_path, url, seconds=1.5)) > 2
+        for _ in range(20):
+            left = [thread for thread in threading.enumerate() if thread.name.endswith("(<lambda>)")]
+            if not left:
+                break
+            time.sleep(0.1)
+    assert left == []
+
+
 def test_who_does_not_answer_is_told_in_the_system_s_own_words(tmp_path):
     with serving(lambda _: None) as gone:
         pass
