@@ -45,19 +45,18 @@ class Committed:
         return self.group.endpoints()
 
     def judges(self, endpoint: str, metric: Metric) -> bool:
-        """Whether any run has the figure."""
-        return bool(self._occasions(endpoint, metric))
+        """Whether the runs have the figure, and none of them one that has no logarithm."""
+        return min(self.history(endpoint, metric), default=0.0) > 0
 
-    def lacks(self, endpoint: str, metric: Metric, /) -> str:
-        """That it was nothing in every run that has it. A figure that no run has is new, of which nothing must be said."""
-        nothing = self.history(endpoint, metric) and not self.judges(endpoint, metric)
-        return "there is no ratio to a baseline of 0" if nothing else ""
+    def lacks(self, _endpoint: str, _metric: Metric, /) -> str:
+        """Nothing that must be said: a figure that no run has is new."""
+        return ""
 
     def hold(self, endpoint: str, metric: Metric, value: float, alpha: float) -> Against | None:
         """Log ratio to the mean of the occasions, with the prediction interval of one more of them."""
         occasions = self._occasions(endpoint, metric)
         logs = _means(occasions)
-        if not logs or value <= 0 or metric.prior_sd is None:
+        if not logs or not self.judges(endpoint, metric) or value <= 0 or metric.prior_sd is None:
             return None
         noise = noise_between_occasions(logs, metric.prior_sd)
         prediction = predict(logs, noise, alpha, missing_variance(occasions))

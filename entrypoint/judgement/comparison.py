@@ -11,7 +11,7 @@ from entrypoint.judgement.slopes import Slope
 from entrypoint.judgement.soak import growth_of
 from entrypoint.judgement.thresholds import Rule, rule_for, rules_for, unmatched
 from entrypoint.judgement.wording import figure
-from entrypoint.measurement.metrics import METRICS, SERVICE, Direction
+from entrypoint.measurement.metrics import METRICS, SERVICE, Direction, Metric
 from entrypoint.measurement.model import EndpointMeasurement, Measurement, Soak
 from entrypoint.settings.model import Threshold
 
@@ -110,7 +110,8 @@ def _is_gated(row: _Row) -> bool:
         return False
     if row.value is None:
         return _raises_doubt(row)
-    return _is_limited(row.rule) or _judge_of(row) is not None or _has_base_share(row) or _may_be_worse(row)
+    held = _is_limited(row.rule) or _judge_of(row) is not None or _has_base_share(row)
+    return held or _without_baseline(row)[0] is Status.UNRESOLVED
 
 
 def _is_limited(rule: Rule) -> bool:
@@ -277,7 +278,8 @@ def _against_baseline(row: _Row, alpha: float, forced: Status | None = None) -> 
     assert value is not None
     found = row.reference.hold(row.endpoint, metric, value, alpha) if row.reference else None
     if row.reference is None or found is None:
-        return _change(row, forced or _without_baseline(row), note=_lack(row))
+        status, note = _without_baseline(row)
+        return _change(row, forced or status, note=note)
     status = forced or (_status(row.rule, found) if row.rule.gate else Status.REPORTED)
     by_order = forced is None and row.rule.gate and _order_decides(row.rule, found)
     if by_order:
@@ -316,32 +318,22 @@ def _wanted(row: _Row) -> Reference | None:
     return row.reference if row.rule.gate and row.rule.max_change is not None else None
 
 
-def _lack(row: _Row) -> str:
-    reference = _wanted(row)
-    lack = reference.lacks(row.endpoint, row.rule.metric) if reference else ""
-    if not _has_no_ratio(row):
-        return lack
-    hint = "" if _is_limited_where_worse(row.rule) else "; a limit would tell"
-    return f"{lack or f'{figure(row.value, row.rule.metric.unit)} has no ratio to the baseline'}{hint}"
+def _no_ratio(row: _Row) -> tuple[Status, str] | None:
+    """What becomes of a figure of which the candidate's or one of the baseline's is zero or less, with a note; None of others.
 
-
-def _has_no_ratio(row: _Row) -> bool:
-    """Whether the runs of the baseline have the figure, and theirs or the candidate's is zero or less."""
-    reference = _wanted(row)
-    if reference is None or reference.paired or row.value is None:
-        return False
-    if reference.judges(row.endpoint, row.rule.metric):
-        return row.value <= 0
-    return bool(reference.lacks(row.endpoint, row.rule.metric))
-
-
-def _may_be_worse(row: _Row) -> bool:
-    """Whether a figure without a ratio went from something to nothing, or back, the wrong way, and no limit tells how far."""
-    if not _has_no_ratio(row) or _is_limited_where_worse(row.rule):
-        return False
-    if row.rule.metric.direction is Direction.HIGHER_IS_BETTER:
-        return _judge_of(row) is not None
-    return row.value is not None and row.value > 0
+    There is no ratio to tell by. It is in doubt where it is worse than in every run by more than the floor, and no limit decides.
+    """
+    reference, rule, value = _wanted(row), row.rule, row.value
+    before = reference.history(row.endpoint, rule.metric) if reference else ()
+    if not before or value is None or (value > 0 and min(before) > 0):
+        return None
+    unit, direction = rule.metric.unit, rule.metric.direction
+    note = f"{figure(value, unit)} has no ratio to {figure(min(before), unit)} in the baseline"
+    if _is_limited_where_worse(rule):
+        return Status.WITHIN_LIMIT, note
+    if min(direction * (value - one) for one in before) > rule.floor:
+        return Status.UNRESOLVED, f"{note}; a limit would tell"
+    return Status.REPORTED, note
 
 
 def _interval(found: Against) -> tuple[float, float]:
@@ -351,12 +343,14 @@ def _interval(found: Against) -> tuple[float, float]:
     return _ratio(found.estimate - found.half), _ratio(found.estimate + found.half)
 
 
-def _without_baseline(row: _Row) -> Status:
-    if _may_be_worse(row):
-        return Status.UNRESOLVED
-    if _wanted(row) and not _has_no_ratio(row):
-        return Status.TOO_FEW if _lack(row) else Status.NEW
-    return Status.WITHIN_LIMIT if row.rule.gate and _is_limited(row.rule) else Status.REPORTED
+def _without_baseline(row: _Row) -> tuple[Status, str]:
+    """What becomes of a figure that was held against nothing, with a note."""
+    if found := _no_ratio(row):
+        return found
+    if reference := _wanted(row):
+        lack = reference.lacks(row.endpoint, row.rule.metric)
+        return Status.TOO_FEW if lack else Status.NEW, lack
+    return Status.WITHIN_LIMIT if row.rule.gate and _is_limited(row.rule) else Status.REPORTED, ""
 
 
 def _status(rule: Rule, found: Against) -> Status:
@@ -381,6 +375,11 @@ def _status(rule: Rule, found: Against) -> Status:
 
 def _ratio(log: float) -> float:
     return math.inf if log == math.inf else math.expm1(min(log, 700.0))
+
+
+def _seen(log: float, metric: Metric) -> float:
+    """A change towards worse with its sign; infinite where none would have been seen."""
+    return math.inf if log == math.inf else _ratio(metric.direction * log)
 
 
 def _missing(measurement: Measurement, reference: Reference | None, thresholds: list[Threshold]) -> list[Change]:
@@ -441,7 +440,7 @@ def _change(
         threshold=rule.max_change,
         floor=rule.floor,
         limit=_limit_shown(row),
-        resolution=_ratio(metric.direction * found.resolution) if found else None,
+        resolution=_seen(found.resolution, metric) if found else None,
         order_effect=_ratio(found.order) if found and found.order is not None else None,
         status=status,
         gated=_is_gated(row),

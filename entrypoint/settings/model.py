@@ -432,8 +432,10 @@ def working_keys(metric: Metric) -> list[str]:
     """The keys of a threshold that do something on this metric."""
     if metric.unit == "%":
         return ["max" if metric.direction is Direction.LOWER_IS_BETTER else "min", "gate"]
-    useless = "max-decrease" if metric.direction is Direction.LOWER_IS_BETTER else "max-increase"
-    return [str(field.alias) for field in MetricThreshold.model_fields.values() if field.alias != useless]
+    useless = {"max-decrease" if metric.direction is Direction.LOWER_IS_BETTER else "max-increase"}
+    if metric.prior_sd is None:  # Nobody knows its noise, so it is held against no baseline.
+        useless = {"max-increase", "max-decrease", "floor"}
+    return [str(field.alias) for field in MetricThreshold.model_fields.values() if field.alias not in useless]
 
 
 def _of_metric(metric: Metric, threshold: object) -> object:

@@ -1,5 +1,8 @@
 """Figures of the service that the settings chose: judged like our own, where a threshold asks."""
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from entrypoint.baseline.model import Baseline
@@ -84,58 +87,70 @@ def test_one_without_a_value_says_why_and_raises_doubt_only_where_a_threshold_as
         assert sentence(asked) == "inference-time of the service: the page has no series `x`."
 
 
-@pytest.mark.parametrize(
-    ("chosen", "said", "status"),
-    [
-        (HITS, {"gate": True}, Status.UNRESOLVED),
-        (HITS, {"max-decrease": "10%"}, Status.UNRESOLVED),
-        (HITS, {"max": 9}, Status.UNRESOLVED),
-        (HITS, {"min": 0}, Status.WITHIN_LIMIT),
-        (HITS, {"min": 0.5}, Status.OVER_LIMIT),
-        (INFERENCE, {"gate": True}, Status.REPORTED),
-        (INFERENCE, {"max": "20ms"}, Status.WITHIN_LIMIT),
-    ],
-)
-def test_nothing_at_all_has_no_ratio_and_is_never_taken_for_new(chosen, said, status):
-    found = row(chosen, 0.0, said, (12.0,) * 5)
-    told = said.keys() & ({"min"} if chosen is HITS else {"max"})
-    assert (found.status, found.gated) == (status, True)
-    shown = f"0.000{f' {chosen.unit}' if chosen.unit else ''}"
-    assert found.note == f"{shown} has no ratio to the baseline{'' if told else '; a limit would tell'}"
-    assert row(chosen, 0.0, None, (12.0,) * 5).status is Status.REPORTED
+GATE, FROM_0 = {"gate": True}, (0.0,) * 5
 
 
 @pytest.mark.parametrize(
-    ("chosen", "said", "value", "status"),
+    ("chosen", "said", "before", "now", "status", "note"),
     [
-        (INFERENCE, {"max-increase": "20%"}, 3.0, Status.UNRESOLVED),
-        (INFERENCE, {"max-increase": "20%"}, 0.5, Status.UNRESOLVED),
-        (INFERENCE.model_copy(update={"made_of": "x"}), {"max-increase": "20%"}, 3.0, Status.UNRESOLVED),
-        (INFERENCE, {"max": "20ms"}, 3.0, Status.WITHIN_LIMIT),
-        (INFERENCE, {"max": "2ms"}, 3.0, Status.OVER_LIMIT),
-        (INFERENCE, {"gate": True}, 0.0, Status.REPORTED),
-        (HITS, {"gate": True}, 3.0, Status.REPORTED),
-        (HITS, {"gate": True}, 0.0, Status.REPORTED),
+        (HITS, GATE, (12.0,) * 5, 0.0, Status.UNRESOLVED, "0.000 has no ratio to 12.0 in the baseline; a limit would tell"),
+        (HITS, {"max-decrease": "10%"}, (12.0,) * 5, 0.0, Status.UNRESOLVED, None),
+        (HITS, {"max": 5.0, "gate": True}, (12.0,) * 5, 0.0, Status.UNRESOLVED, None),
+        (HITS, {"min": 0.0}, (12.0,) * 5, 0.0, Status.WITHIN_LIMIT, "0.000 has no ratio to 12.0 in the baseline"),
+        (HITS, {"min": 1.0}, (12.0,) * 5, 0.0, Status.OVER_LIMIT, "0.000 has no ratio to 12.0 in the baseline"),
+        (HITS, GATE, FROM_0, 3.0, Status.REPORTED, "3.00 has no ratio to 0.000 in the baseline"),
+        (HITS, GATE, FROM_0, 0.0, Status.REPORTED, "0.000 has no ratio to 0.000 in the baseline"),
+        (HITS, GATE, (0.0, 12.0), 0.0, Status.REPORTED, "0.000 has no ratio to 0.000 in the baseline"),
+        (HITS, GATE, (-1.0,) * 5, -5.0, Status.UNRESOLVED, None),
+        (INFERENCE, GATE, (12.0,) * 5, 0.0, Status.REPORTED, "0.000 ms has no ratio to 12.0 ms in the baseline"),
+        (INFERENCE, {"max": "20ms"}, (12.0,) * 5, 0.0, Status.WITHIN_LIMIT, None),
+        (INFERENCE, {"max": "20ms"}, FROM_0, 3.0, Status.WITHIN_LIMIT, None),
+        (INFERENCE, {"max": "2ms"}, FROM_0, 3.0, Status.OVER_LIMIT, None),
+        (INFERENCE, GATE, FROM_0, 0.5, Status.UNRESOLVED, None),
+        (INFERENCE, {"max-increase": "20%", "floor": "1ms"}, FROM_0, 1.0, Status.REPORTED, None),
+        (INFERENCE, {"max-increase": "20%", "floor": "1ms"}, FROM_0, 1.1, Status.UNRESOLVED, None),
+        (INFERENCE, GATE, (0.0,) * 8 + (40.0, 41.0, 40.5), 42.0, Status.UNRESOLVED, None),
+        (INFERENCE, GATE, (0.0,) * 8 + (40.0, 41.0, 40.5), 41.0, Status.REPORTED, None),
+        (INFERENCE, GATE, (-10.0,) * 5, -1.0, Status.UNRESOLVED, None),
+        (INFERENCE.model_copy(update={"made_of": "x"}), GATE, FROM_0, 3.0, Status.UNRESOLVED, None),
     ],
-)
-def test_something_where_there_was_nothing_never_passes_as_new(chosen, said, value, status):
-    found = row(chosen, value, said, (0.0,) * 5)
-    assert (found.status, found.gated) == (status, status is not Status.REPORTED)
-    assert found.note == "there is no ratio to a baseline of 0" + ("" if "max" in said else "; a limit would tell")
-    assert row(chosen, value, {"gate": True}).note == ""
+)  # fmt: skip
+def test_what_has_no_ratio_never_passes_where_it_is_worse_than_in_every_run(chosen, said, before, now, status, note):
+    found = row(chosen, now, said, before)
+    assert (found.status, found.change, found.interval) == (status, None, None)
+    assert note is None or found.note == note
+    if status is not Status.REPORTED:
+        assert found.gated
+    unasked = row(chosen, now, None, before)
+    assert (unasked.status, unasked.gated, unasked.note) == (Status.REPORTED, False, "")
 
 
-def test_a_baseline_that_is_nothing_in_some_runs_alone_is_not_one_of_nothing():
-    assert row(HITS, 0.0, {"gate": True}, (0.0, 12.0)).note == "0.000 has no ratio to the baseline; a limit would tell"
+def test_what_no_run_had_is_new():
+    assert row(HITS, 3.0, GATE, ()).status is Status.REPORTED
+    other = runs("another", 1.0, 1.0)
+    found = measurement().model_copy(update={"service": {"cache-hits": 0.0}, "chosen": (HITS,)})
+    limits = [Threshold.model_validate({"endpoint": SERVICE, "cache-hits": GATE}, context=found.metrics)]
+    rows = compare(found, Committed(other), limits, 0.01).changes
+    assert next(one.status for one in rows if one.metric == "cache-hits") is Status.NEW
 
 
-@pytest.mark.parametrize("value", [0.5, 20.0])
-def test_a_figure_whose_noise_nobody_knows_has_a_ratio_and_no_interval(value):
-    found = measurement().model_copy(update={"service": {"disk-per-request": value}})
-    limits = [Threshold.model_validate({"endpoint": SERVICE, "disk-per-request": {"max-increase": "10%"}})]
-    compared = compare(found, Committed(runs("disk-per-request", 0.5, 0.5)), limits, 0.01)
-    new = next(change for change in compared.changes if change.metric == "disk-per-request")
-    assert (new.status, new.interval, new.note) == (Status.NEW, None, "")
+@pytest.mark.parametrize("metric", ["disk-per-request", "memory-growth"])
+@pytest.mark.parametrize("key", ["max-increase", "floor"])
+def test_a_figure_whose_noise_nobody_knows_is_held_against_no_baseline_and_the_settings_say_so(metric, key):
+    with pytest.raises(ValueError, match=f"{key} does nothing on {metric}; what works there is max, min, gate"):
+        Threshold.model_validate({"endpoint": SERVICE, metric: {key: "10%" if key == "max-increase" else "1KiB"}})
+
+
+def test_a_change_that_could_not_have_been_seen_at_all_stays_without_bound():
+    class Blind(Committed):
+        def hold(self, *arguments):
+            found = super().hold(*arguments)
+            return found and replace(found, resolution=math.inf)
+
+    for chosen in (HITS, INFERENCE):
+        found = measurement().model_copy(update={"service": {chosen.key: 12.0}, "chosen": (chosen,)})
+        rows = compare(found, Blind(runs(chosen.key, 12.0, 12.1)), [], 0.01).changes
+        assert next(one.resolution for one in rows if one.metric == chosen.key) == math.inf
 
 
 def test_a_figure_that_is_made_of_something_else_is_another_one_and_new():
