@@ -21,7 +21,7 @@ _CREDENTIAL = re.compile(r"(?i)authorization|cookie|key|token|secret|password")
 # Schemes of a header, such as `Bearer`, are no secrets.
 _SHORTEST_WORD = 8
 _OURS = {".json", ".jsonl"}
-_NAME = re.compile(r"[a-z_]+")
+_NAME = re.compile(r"[a-z_-]+")
 
 
 def declared(

@@ -77,6 +77,7 @@ class Generation:
         places: of each party, with what its services used.
         cpu: how much processor time each party's services had used, ten times a second; nothing where there is one party alone.
         starts: what each party took to start, its images among it, by metric; nothing where it was running already.
+        pages: what was read of the candidate's page for Prometheus.
     """
 
     recording: Recording
@@ -86,6 +87,7 @@ class Generation:
     places: dict[str, Place]
     cpu: dict[str, cpu.Looks]
     starts: dict[str, dict[str, float]]
+    pages: Sequence[prometheus.Look]
     usage: tuple[Usage, ...]
     logs: tuple[ServiceLog, ...]
 
@@ -117,15 +119,18 @@ def live(known: Known, parties: Sequence[Party], console: Console, look: int = 1
     places = {party.name: _place(settings, party, look, alone=len(parties) == 1) for party in parties}
     up: dict[str, Target] = {}
     conceal = concealing(declared_in(settings), [place.logs for place in places.values()])
-    with conceal, ExitStack() as services:
-        python = locust_python(settings.config.load.requirements, settings.environment)
-        for party in parties if look % 2 else reversed(parties):
-            up[party.name] = _start(services, party, places[party.name], console, in_turns=len(parties) > 1)
-        fronts = [services.enter_context(party.front(up[party.name].url)) for party in parties]
-        targets = [contract.Target(party.name, url) for party, url in zip(parties, fronts, strict=True)]
-        recording = _measure(known, targets, python, console, places[CANDIDATE], up[CANDIDATE], look)
-        faults = {name: tuple(target.faults()) for name, target in up.items()}
-        facts = up[CANDIDATE].facts()
+    with conceal:
+        with ExitStack() as services:
+            python = locust_python(settings.config.load.requirements, settings.environment)
+            for party in parties if look % 2 else reversed(parties):
+                up[party.name] = _start(services, party, places[party.name], console, in_turns=len(parties) > 1)
+            fronts = [services.enter_context(party.front(up[party.name].url)) for party in parties]
+            targets = [contract.Target(party.name, url) for party, url in zip(parties, fronts, strict=True)]
+            recording = _measure(known, targets, python, console, places[CANDIDATE], up[CANDIDATE], look)
+            faults = {name: tuple(target.faults()) for name, target in up.items()}
+            facts = up[CANDIDATE].facts()
+        # Before secrets are taken out of it: one may be in a label that the settings name.
+        pages = prometheus.looks_at(places[CANDIDATE].logs / prometheus.PAGES)
     for target in up.values():
         for stage, seconds in target.timing.items():
             add(known.timing, stage, seconds)
@@ -139,6 +144,7 @@ def live(known: Known, parties: Sequence[Party], console: Console, look: int = 1
         places=places,
         cpu={name: cpu.looks(place.logs / cpu.COUNTED) for name, place in places.items()},
         starts={name: _of_start(target) for name, target in up.items()},
+        pages=pages,
         usage=_usage(places, closing),
         logs=_logs(places),
     )
@@ -260,9 +266,8 @@ def _with_chosen(known: Known, generation: Generation, found: Measurement) -> Me
     began = generation.closing.origin_unix_s
     begin, end = (began + (spans[0].start_s if spans else 0.0) + at for at in _counted(generation, found))
     answers = (began + read_answers(generation.folder)).tolist()
-    looks = prometheus.looks_at(generation.places[CANDIDATE].logs / prometheus.PAGES)
     window = Window(begin=begin, end=end, successes=found.successes, answers=answers)
-    figures, chosen = figures_of_series(wanted.series, looks, window)
+    figures, chosen = figures_of_series(wanted, generation.pages, window)
     return found.model_copy(update={"service": {**found.service, **figures}, "chosen": chosen})
 
 

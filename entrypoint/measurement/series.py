@@ -11,10 +11,12 @@ from itertools import pairwise
 from typing import Protocol
 
 from entrypoint.measurement.model import Chosen
-from entrypoint.settings.prometheus import Series
+from entrypoint.settings.prometheus import Prometheus, Series
 
 # Two reads may be so much of the window apart: between them a counter is taken to grow with each answer alike.
 _FURTHEST_APART = 1 / 3
+# Kinds of series that only grow, or hold quantiles of all time: a mean of reads says nothing of the window.
+_COUNTED = ("counter", "histogram", "summary")
 
 
 class Look(Protocol):
@@ -76,12 +78,12 @@ class Window:
 
 
 def figures_of_series(
-    series: Sequence[Series], looks: Sequence[Look], window: Window
+    wanted: Prometheus, looks: Sequence[Look], window: Window
 ) -> tuple[dict[str, float], tuple[Chosen, ...]]:
     """The figures by name, and what is to be known of each, those without a value included.
 
     Args:
-        series: what the settings chose.
+        wanted: what the settings chose.
         looks: at all pages, in order.
         window: the measured time.
     """
@@ -90,16 +92,10 @@ def figures_of_series(
         pages.setdefault(look.source, []).append(look)
     trouble = _trouble(pages, window)
     read = {source: [look for look in every if not look.trouble] for source, every in pages.items()}
-    found = {one.name: trouble or _figure(one, read, window) for one in series}
+    found = {one.name: trouble or _figure(one, read, window) for one in wanted.series}
     told = tuple(
-        Chosen(
-            key=one.name,
-            unit=one.metric.unit,
-            better=one.better,
-            missing=_why(found[one.name]),
-            made_of=one.made_of,
-        )
-        for one in series
+        Chosen(key=one.name, unit=metric.unit, better=one.better, missing=_why(found[one.name]), made_of=metric.made_of)
+        for one, metric in zip(wanted.series, wanted.chosen.values(), strict=True)
     )
     return {name: value for name, value in found.items() if isinstance(value, float)}, told
 
@@ -157,8 +153,8 @@ def _mean(text: str, pages: _Pages, window: Window) -> float | str:
     whole = 0.0
     for source, looks in pages.items():
         inside = [look for look in looks if window.begin <= look.at <= window.end]
-        if any(look.kinds.get(text) == "counter" for look in inside):
-            return f"`{text}` is a counter, so `per` has to say by what its growth is divided"
+        if kind := next((look.kinds[text] for look in inside if look.kinds.get(text) in _COUNTED), ""):
+            return f"`{text}` is a {kind}, so `per` has to say by what its growth is divided"
         values = [value for look in inside for value in look.values.get(text, {}).values()]
         if any(not look.values.get(text) for look in inside):
             return f"the page of `{source}` has no series `{text}`" + (" at some reads" if values else "")
@@ -175,6 +171,8 @@ def _grown(text: str, pages: _Pages, window: Window) -> float | str:
     """
     whole, known = 0.0, False
     for source, looks in pages.items():
+        if any(look.kinds.get(text) == "gauge" for look in looks):
+            return f"`{text}` is a gauge, whose growth says nothing: leave `per` out for its mean"
         for labels in sorted({labels for look in looks for labels in look.values.get(text, {})}):
             known = True
             points = [(look.at, look.values.get(text, {}).get(labels, 0.0)) for look in looks]

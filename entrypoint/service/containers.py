@@ -121,7 +121,7 @@ def faults(before: Sequence[Container], after: Sequence[Container], wanted: str)
 
 def _fault(then: Container, now: Container | None, wanted: str) -> Fault | None:
     found = _happened(then, now, wanted)
-    if found and now and now.ports and now.ports != then.ports:
+    if found and now and now.service == wanted and now.ports and now.ports != then.ports:
         # The engine chooses a free port at each start. What failed from there on is no word about the service.
         moved = "the engine published it at another port then, so every request after that failed"
         return replace(found, what=f"{found.what}; {moved}")

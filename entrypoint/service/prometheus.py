@@ -33,8 +33,9 @@ _EVERY_S, _SELDOM_S, _TIMES = 2.0, 10.0, 100.0
 _MOST_KEPT = 1_000_000
 # A first answer takes longer than those that follow: so often it is read at once, before a pause is chosen by what it takes.
 _AT_FIRST = 3
-# So often once the load is over, one read after the other: of several processes that take turns each is met then.
-_AT_REST = 12
+# So often once the load is over, one read after the other: of several processes that take turns each is met then. The last of
+# them begins so soon: the service is waiting to be taken down.
+_AT_REST, _REST_S = 12, 2.0
 # Every client library that tells it uses this name.
 _BEGAN = "process_start_time_seconds"
 _TEXT = "text/plain;version=0.0.4"
@@ -89,14 +90,26 @@ def watched(addresses: Mapping[str, str], wanted: Prometheus | None, access: Acc
         return
     asking = replace(access, headers={"Accept": _TEXT, **access.headers})
     pages = {source: f"{address}/{wanted.path.lstrip('/')}" for source, address in addresses.items()}
-    with beside(partial(_watch, pages, wanted.selectors, asking, path), 2 * _TIMEOUT_S):
-        yield
+    broken = threading.Event()
+    # The reads under way when it is over, and those at rest, of all pages one after the other.
+    longest_s = _REST_S + 2 * len(pages) * (_TIMEOUT_S + 1.0)
+    with beside(partial(_watch, pages, wanted.selectors, asking, path, broken), longest_s):
+        try:
+            yield
+        except BaseException:
+            broken.set()
+            raise
 
 
 def _watch(
-    pages: Mapping[str, str], wanted: Mapping[str, Selector], access: Access, path: Path, over: threading.Event
+    pages: Mapping[str, str],
+    wanted: Mapping[str, Selector],
+    access: Access,
+    path: Path,
+    broken: threading.Event,
+    over: threading.Event,
 ) -> None:
-    """Until it is over, and some times more then."""
+    """Until it is over, and some times more then, but for a run that is broken off."""
     with path.open("w", encoding="utf-8") as file:
         work_s = math.inf
         for number in itertools.count(1):
@@ -105,7 +118,10 @@ def _watch(
             work_s = min(work_s, max((look.took_s for look in looks if look.took_s), default=math.inf))
             if over.wait(0.0 if number < _AT_FIRST and math.isfinite(work_s) else _pause_s(work_s)):
                 break
+        until = time.monotonic() + _REST_S
         for _ in range(_AT_REST):
+            if broken.is_set() or time.monotonic() > until:
+                return
             if any(look.trouble for look in _read_all(pages, wanted, access, file)):
                 return
 

@@ -214,7 +214,7 @@ class Service(Section):
     @property
     def chosen(self) -> dict[str, Metric]:
         """The figures that are made of its page for Prometheus, by key."""
-        return {one.name: one.metric for one in self.prometheus.series} if self.prometheus else {}
+        return self.prometheus.chosen if self.prometheus else {}
 
 
 class WarmUp(Range):

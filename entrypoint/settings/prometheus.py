@@ -14,8 +14,8 @@ from entrypoint.settings.section import Section
 _NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 # What the growth of a counter may be divided by, beside the growth of another one.
 _WORDS = ("success", "second", "window")
-# How the names of counters end, by the convention of those who export them.
-_OF_COUNTERS = ("_total", "_sum", "_count", "_bucket")
+# How no gauge's name ends, by the convention of those who export them; what `_sum` and `_count` are of, the page says.
+_OF_COUNTERS = ("_total", "_bucket")
 # What a series counts in: the unit in which it is shown, and by how much it is multiplied for that.
 _SHOWN = {"": ("", 1.0), "s": ("ms", 1000.0), "ms": ("ms", 1.0), "us": ("ms", 0.001), "bytes": ("MiB", 2.0**-20)}
 # How a series begins, its name in quotes where it has other characters; and the whole of one without labels.
@@ -130,15 +130,16 @@ class Series(Section):
         """From what the series counts in to the unit of the figure."""
         return _SHOWN[self.unit][1]
 
-    @property
-    def made_of(self) -> str:
-        """All that must be the same for two runs' figures of one name to be held against each other."""
-        return f"{self.series} per {self.per or 'read'}, in {self.unit or 'numbers'}, {self.better} is better"
+    def as_metric(self, page: str) -> Metric:
+        """The figure as one of the metrics.
 
-    @property
-    def metric(self) -> Metric:
-        """The figure as one of the metrics."""
-        return chosen(self.name, self.shown_in, Direction.better(self.better), made_of=self.made_of)
+        Args:
+            page: where its series is read.
+        """
+        made_of = (
+            f"{self.series} per {self.per or 'read'}, in {self.unit or 'numbers'}, {self.better} is better, of {page}"
+        )
+        return chosen(self.name, self.shown_in, Direction.better(self.better), made_of=made_of)
 
 
 class Prometheus(Section):
@@ -175,6 +176,12 @@ class Prometheus(Section):
                 f"series or one of {', '.join(_WORDS)}"
             )
         return value
+
+    @property
+    def chosen(self) -> dict[str, Metric]:
+        """The figures as metrics, by name. Runs are held against each other only where all that makes one is the same."""
+        page = f"{self.service or 'the service'}{'' if self.port is None else f':{self.port}'} {self.path}"
+        return {one.name: one.as_metric(page) for one in self.series}
 
     @property
     def selectors(self) -> dict[str, Selector]:

@@ -110,7 +110,7 @@ def parse_page(content: bytes, _folder: Path) -> None:
             continue
     for look in looks:
         reads = [replace(look, at=at) for at in (0.0, 1.0, 2.0, 3.0)]
-        figures, told = figures_of_series(CHOSEN.series, reads, Window(begin=0.5, end=3.0, successes=5, answers=()))
+        figures, told = figures_of_series(CHOSEN, reads, Window(begin=0.5, end=3.0, successes=5, answers=()))
         found = made_measurement(quiet_endpoints()).model_copy(update={"service": figures, "chosen": told})
         compare(found, None, [], 0.01)
         json.dumps(asdict(look))

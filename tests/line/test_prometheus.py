@@ -123,7 +123,7 @@ def test_a_slower_inference_is_a_regression_of_its_own_and_a_limit_names_it(proj
     baseline = json.loads((project / ".loadtest/baseline.json").read_text())
     first = baseline["groups"][0]["runs"][0]
     assert first["service"]["inference-time"] == pytest.approx(12.5, rel=0.01)
-    assert first["made_of"]["inference-time"].endswith("in s, lower is better")
+    assert first["made_of"]["inference-time"].endswith("in s, lower is better, of the service /metrics")
 
     code, output = ml_loadtest(project, "run", TIMES="10")
 

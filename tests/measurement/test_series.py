@@ -8,7 +8,7 @@ import pytest
 from entrypoint.measurement.samples import DTYPE, read_answers
 from entrypoint.measurement.series import Window, figures_of_series
 from entrypoint.service.prometheus import Look
-from entrypoint.settings.prometheus import Series
+from entrypoint.settings.prometheus import Prometheus
 from locustfiles.ml_loadtest.contract import Outcome
 
 from .recording import write
@@ -43,10 +43,10 @@ def gauge(values, name="q", source="api", kind="gauge"):
 
 def figure(looks, successes=100, begin=BEGIN, end=END, answers=(), **said):
     """The figure of one series, or why there is none."""
-    series = [Series.model_validate({"name": "x", "better": "higher", **said})]
+    wanted = Prometheus.model_validate({"series": [{"name": "x", "better": "higher", **said}]})
     window = Window(begin=begin, end=end, successes=successes, answers=answers)
-    found, (told,) = figures_of_series(series, looks, window)
-    assert (told.key, told.better) == (series[0].name, series[0].better)
+    found, (told,) = figures_of_series(wanted, looks, window)
+    assert (told.key, told.better) == (wanted.series[0].name, wanted.series[0].better)
     assert (told.missing == "") == (found.keys() == {told.key})
     return found.get(told.key, told.missing)
 
@@ -131,14 +131,14 @@ def test_a_gauge_is_told_by_the_mean_of_the_reads_in_the_window():
         (counters(c=1.0, d=0.0), {"series": "c", "per": "d"}, "`d` did not grow in the window"),
         (counters(d=1.0), {"series": "c"}, "the page of `api` has no series `c`"),
         (gauge([1.0, 2.0, {}, 4.0, 5.0, 6.0, 7.0]), {"series": "q"}, "the page of `api` has no series `q` at some reads"),
-        (gauge([1.0] * 6 + [math.nan], "c"), {"series": "c", "per": "second"}, "`c` is not a number"),
+        (gauge([1.0] * 6 + [math.nan], "c", kind="counter"), {"series": "c", "per": "second"}, "`c` is not a number"),
         (gauge([1.0] * 3 + [math.nan] + [1.0] * 3), {"series": "q"}, "`q` is not a number"),
         (gauge([1.0] * 3 + [math.inf] + [1.0] * 3), {"series": "q"}, "`q` is not a number"),
         (gauge([1.0] * 7, kind="counter"), {"series": "q"},
          "`q` is a counter, so `per` has to say by what its growth is divided"),
-        (gauge([1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 4.0], "c"), {"series": "c", "per": "second"},
+        (gauge([1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 4.0], "c", kind="counter"), {"series": "c", "per": "second"},
          "the page of `api` is not one process's, or it began anew: `c` went back"),
-        (gauge([1.0] * 6 + [{}], "c"), {"series": "c", "per": "second"},
+        (gauge([1.0] * 6 + [{}], "c", kind="counter"), {"series": "c", "per": "second"},
          "the page of `api` is not one process's, or it began anew: `c` went back"),
     ],
 )  # fmt: skip
@@ -149,7 +149,9 @@ def test_where_a_figure_could_be_wrong_there_is_none_and_it_says_why(looks, said
 def test_one_of_several_that_went_back_is_seen_though_their_sum_grew():
     values = [{'a="1"': 1.0 * n, 'a="2"': 100.0 - n} for n in range(7)]
     assert figure(
-        gauge([{**one, 'a="3"': 9.0 * n} for n, one in enumerate(values)], "c"), series="c", per="window"
+        gauge([{**one, 'a="3"': 9.0 * n} for n, one in enumerate(values)], "c", kind="counter"),
+        series="c",
+        per="window",
     ) == ("the page of `api` is not one process's, or it began anew: `c` went back")
 
 
@@ -213,7 +215,21 @@ def test_one_page_of_several_that_failed_leaves_no_figure():
 
 
 def test_one_figure_without_a_value_takes_none_from_the_others():
-    series = [Series.model_validate({**MEAN, "unit": "s"}), Series.model_validate({"name": "lost", "series": "y"})]
-    found, told = figures_of_series(series, counters(s_sum=5.0, s_count=20.0), WINDOW)
+    wanted = Prometheus.model_validate({"series": [{**MEAN, "unit": "s"}, {"name": "lost", "series": "y"}]})
+    found, told = figures_of_series(wanted, counters(s_sum=5.0, s_count=20.0), WINDOW)
     assert found == {"mean-time": pytest.approx(250.0)}
     assert [(one.key, one.unit, bool(one.missing)) for one in told] == [("mean-time", "ms", False), ("lost", "", True)]
+
+
+@pytest.mark.parametrize("kind", ["counter", "summary", "histogram"])
+def test_a_mean_of_reads_is_told_of_gauges_alone(kind):
+    looks = gauge([0.1] * len(MOMENTS), kind=kind)
+    assert figure(looks, series="q") == f"`q` is a {kind}, so `per` has to say by what its growth is divided"
+
+
+def test_the_growth_of_a_gauge_is_none_also_while_it_happens_to_rise():
+    looks = gauge([float(number) for number in range(len(MOMENTS))])
+    said = "`q` is a gauge, whose growth says nothing: leave `per` out for its mean"
+    assert figure(looks, series="q", per="second") == said
+    risen = gauge([float(number) for number in range(len(MOMENTS))], kind="unknown")
+    assert figure(risen, series="q", per="second") == pytest.approx(0.5)

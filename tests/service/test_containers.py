@@ -63,6 +63,11 @@ def test_a_fault(change, kind, part):
     assert all(re.search(part, fault.what) for fault in found)
 
 
+def test_the_other_port_of_a_service_that_takes_no_load_is_nobody_s_trouble():
+    (found,) = faults([UP], [replace(UP, started_at="10:01", restarts=1, ports={8000: 32770})], "nginx")
+    assert found.what == "service `api` ended and was restarted once"
+
+
 def test_a_container_that_is_gone():
     assert [fault.kind for fault in faults([UP], [], "api")] == ["exited"]
 

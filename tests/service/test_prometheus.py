@@ -5,7 +5,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -229,6 +229,29 @@ def test_a_page_that_fails_is_a_look_that_says_why_and_never_an_error(tmp_path, 
     assert len(looks) <= 3 + 1, "once it failed after the load, it is not asked again and again"
 
 
+def test_a_run_that_is_broken_off_is_not_kept_waiting_for_reads_at_rest(tmp_path):
+    with serving(lambda handler: page(handler, "hits_total 1\n")) as url:
+        with suppress(KeyboardInterrupt), watched({"api": url}, WANTED, Access(), tmp_path / "pages.jsonl"):
+            time.sleep(0.5)
+            raise KeyboardInterrupt
+        assert len(looks_at(tmp_path / "pages.jsonl")) == 3
+
+
+def test_reads_at_rest_end_soon_where_a_page_is_slow(tmp_path, monkeypatch):
+    monkeypatch.setattr(prometheus, "_REST_S", 0.5)
+
+    def answer(handler):
+        time.sleep(0.2)
+        page(handler, "hits_total 1\n")
+
+    with serving(answer) as url:
+        began = time.monotonic()
+        looks = watch(tmp_path, url, seconds=0.7)
+        took = time.monotonic() - began
+    assert 4 <= len(looks) < 10
+    assert took < 0.7 + 0.5 + 2 * 0.4
+
+
 def test_a_page_that_drips_leaves_nobody_waiting_for_it(tmp_path, monkeypatch):
     """In a soak of an hour that would be a thread and a connection for each of two thousand reads."""
     monkeypatch.setattr(prometheus, "_TIMEOUT_S", 0.2)
@@ -314,7 +337,7 @@ def test_two_processes_behind_one_socket_have_no_figure(place, say, monkeypatch)
     looks = looks_at(place.logs / prometheus.PAGES)
 
     window = Window(begin=began, end=began + 1.2, successes=1, answers=())
-    found, (told,) = figures_of_series(WANTED.series, looks, window)
+    found, (told,) = figures_of_series(WANTED, looks, window)
 
     assert found == {}
     assert told.missing.startswith("the page of `candidate` is not one process's, or it began anew: ")

@@ -8,7 +8,7 @@ from entrypoint.errors import SettingsError
 from entrypoint.measurement.metrics import METRICS, Direction
 from entrypoint.settings.model import Config
 from entrypoint.settings.plausible import refuse_impossible
-from entrypoint.settings.prometheus import Selector, Series, parse_selector
+from entrypoint.settings.prometheus import Prometheus, Selector, Series, parse_selector
 from entrypoint.settings.reading import read_settings
 from entrypoint.settings.schema import schema
 
@@ -208,11 +208,15 @@ def test_the_schema_knows_names_of_its_own_where_series_are_chosen(values, fits)
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"series": "other_sum"}, {"per": "success"}, {"unit": ""}, {"better": "higher"}],
-    ids=lambda change: next(iter(change)),
-)
-def test_another_series_unit_or_direction_makes_another_figure_of_the_same_name(change):
-    known, other = (Series.model_validate(said) for said in (INFERENCE, {**INFERENCE, **change}))
-    assert known.metric.made_of == Series.model_validate(INFERENCE).made_of
-    assert other.metric.made_of not in ("", known.made_of)
+    ("change", "where"),
+    [
+        ({"series": "other_sum"}, {}), ({"per": "success"}, {}), ({"unit": ""}, {}), ({"better": "higher"}, {}),
+        ({}, {"service": "other"}), ({}, {"port": 8002}), ({}, {"path": "/other"}),
+    ],
+)  # fmt: skip
+def test_another_series_unit_direction_or_page_makes_another_figure_of_the_same_name(change, where):
+    def made_of(said, **page):
+        return Prometheus.model_validate({"series": [said], **page}).chosen["inference-time"].made_of
+
+    assert made_of(INFERENCE) == made_of(dict(INFERENCE)) != ""
+    assert made_of({**INFERENCE, **change}, **where) != made_of(INFERENCE)
