@@ -98,7 +98,7 @@ class Generation:
 
     def spent(self, party: str, begin_s: float, end_s: float) -> dict[str, cost.Spent]:
         """What each of a party's services used, in seconds since the first measured moment."""
-        origin = self.closing.origin_unix_s + self.closing.spans[0].start_s
+        origin = _began(self.closing)
         return cost.spent(self.places[party].logs / resources.RESOURCES, origin + begin_s, origin + end_s)
 
 
@@ -183,8 +183,13 @@ def _note_times(known: Known, closing: contract.Closing) -> None:
         add(known.timing, "measured", closing.spans[-1].end_s - closing.spans[0].start_s)
 
 
+def _began(closing: contract.Closing) -> float:
+    """The first measured moment, in seconds since 1970; the load's beginning where nothing was measured."""
+    return closing.origin_unix_s + (closing.spans[0].start_s if closing.spans else 0.0)
+
+
 def _usage(places: dict[str, Place], closing: contract.Closing) -> tuple[Usage, ...]:
-    began = closing.origin_unix_s + (closing.spans[0].start_s if closing.spans else 0.0)
+    began = _began(closing)
     return tuple(
         Usage(target=name if len(places) > 1 else "", service=service, samples=tuple(looks))
         for name, place in places.items()
@@ -260,12 +265,11 @@ def _counted(generation: Generation, found: Measurement) -> tuple[float, float]:
 
 def _with_chosen(known: Known, generation: Generation, found: Measurement) -> Measurement:
     """With what the settings chose of the service's page for Prometheus, which is read where there is one party alone."""
-    wanted, spans = known.settings.config.service.prometheus, generation.closing.spans
+    wanted = known.settings.config.service.prometheus
     if wanted is None or len(generation.places) > 1:
         return found
-    began = generation.closing.origin_unix_s
-    begin, end = (began + (spans[0].start_s if spans else 0.0) + at for at in _counted(generation, found))
-    answers = (began + read_answers(generation.folder)).tolist()
+    begin, end = (_began(generation.closing) + at for at in _counted(generation, found))
+    answers = (generation.closing.origin_unix_s + read_answers(generation.folder)).tolist()
     window = Window(begin=begin, end=end, successes=found.successes, answers=answers)
     figures, chosen = figures_of_series(wanted, generation.pages, window)
     return found.model_copy(update={"service": {**found.service, **figures}, "chosen": chosen})

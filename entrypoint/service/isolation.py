@@ -65,7 +65,8 @@ def isolate(model: Model, wanted: Wanted, disabled: Mapping[str, list[str]] | No
         disabled: services that no enabled profile has, with their profiles.
     """
     services: Model = model.get("services") or {}
-    refusals = [*_missing(services, wanted, disabled or {}), *_refusals(services, wanted), *_no_page(services, wanted)]
+    off = disabled or {}
+    refusals = [*_missing(services, wanted, off), *_refusals(services, wanted), *_no_page(services, wanted, off)]
     if refusals:
         return Isolation(model={}, publisher="", refusals=refusals, notes=[])
     publisher = _publisher(services, wanted.service)
@@ -81,28 +82,27 @@ def isolate(model: Model, wanted: Wanted, disabled: Mapping[str, list[str]] | No
 
 
 def _missing(services: Model, wanted: Wanted, disabled: Mapping[str, list[str]]) -> Iterator[str]:
-    if wanted.service in services:
-        return
-    if wanted.service in disabled:
-        profiles = " or ".join(f"`{profile}`" for profile in disabled[wanted.service])
-        yield f"`service`: `{wanted.service}` is not enabled; add its profile {profiles} to `profiles`"
-        return
-    yield f"`service`: {_no_service(wanted.service, [*services, *disabled])}"
+    if wanted.service not in services:
+        yield f"`service`: {_no_service(wanted.service, services, disabled)}"
 
 
-def _no_service(name: str, known: list[str]) -> str:
+def _no_service(name: str, services: Model, disabled: Mapping[str, list[str]]) -> str:
+    if name in disabled:
+        profiles = " or ".join(f"`{profile}`" for profile in disabled[name])
+        return f"`{name}` is not enabled; add its profile {profiles} to `profiles`"
+    known = [*services, *disabled]
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {_listed(close, 'or')}?" if close else f"it has {_listed(known, 'and')}"
     return f"the compose file has no service `{name}`; {hint}"
 
 
-def _no_page(services: Model, wanted: Wanted) -> Iterator[str]:
+def _no_page(services: Model, wanted: Wanted, disabled: Mapping[str, list[str]]) -> Iterator[str]:
     """Why the page for Prometheus cannot be read, or would be now one container's and now another's."""
     if not wanted.page_port:
         return
     if wanted.exporter:
         if wanted.exporter not in services:
-            yield f"`prometheus.service`: {_no_service(wanted.exporter, list(services))}"
+            yield f"`prometheus.service`: {_no_service(wanted.exporter, services, disabled)}"
         elif services[wanted.exporter].get("network_mode") == "none":
             yield f"service `{wanted.exporter}`: `network_mode: none` leaves it without a network, so its page cannot be read"
         return

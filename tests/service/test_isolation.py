@@ -207,6 +207,11 @@ def test_a_page_that_would_be_anybody_s_or_nobody_s_is_refused(services, exporte
     assert rewritten(services).refusals == []
 
 
+def test_a_page_of_a_service_that_no_profile_enables_names_the_profile():
+    found = rewritten({"api": {}}, disabled={"ml": ["gpu"]}, exporter="ml", page_port=8002)
+    assert found.refusals == ["`prometheus.service`: `ml` is not enabled; add its profile `gpu` to `profiles`"]
+
+
 @pytest.mark.parametrize("replicas", [0, 1])
 def test_a_service_without_others_like_it_hides_nobody(replicas):
     assert rewritten({"api": {}, "ml": {"scale": replicas}}, page_port=8002).refusals == []
