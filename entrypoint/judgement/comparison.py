@@ -319,13 +319,14 @@ def _wanted(row: _Row) -> Reference | None:
 
 
 def _no_ratio(row: _Row) -> tuple[Status, str] | None:
-    """What becomes of a figure of which the candidate's or one of the baseline's is zero or less, with a note; None of others.
+    """What becomes of a figure that the baseline has and that cannot be held against it, with a note; None of others.
 
-    There is no ratio to tell by. It is in doubt where it is worse than in every run by more than the floor, and no limit decides.
+    The candidate's or one of the baseline's is zero or less, so there is no ratio to tell by. The row is in doubt where the
+    figure is worse than in every run by more than the floor, and no limit decides.
     """
     reference, rule, value = _wanted(row), row.rule, row.value
     before = reference.history(row.endpoint, rule.metric) if reference else ()
-    if not before or value is None or (value > 0 and min(before) > 0):
+    if not before or value is None:
         return None
     unit, direction = rule.metric.unit, rule.metric.direction
     note = f"{figure(value, unit)} has no ratio to {figure(min(before), unit)} in the baseline"
