@@ -1,4 +1,4 @@
-"""Files in a checkout, which anybody may have made: links that lead elsewhere, devices, files without an end."""
+"""Files that anybody may have made, in a checkout: links that lead elsewhere, devices, files without an end; and unfinished ones."""
 
 import errno
 import os
@@ -34,6 +34,14 @@ def _opened(path: Path) -> int:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except ValueError as error:  # a zero byte, or half a surrogate pair
         raise OSError(errno.EINVAL, "no file can have this name", str(path)) from error
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file that somebody may still have been writing when he was killed, or the disk was full.
+
+    What follows the last line's end is left out; of a file that is not there, there are none.
+    """
+    return path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
 
 
 def write(path: Path, content: str | bytes) -> None:

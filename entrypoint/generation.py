@@ -281,11 +281,15 @@ def _with_limit(generation: Generation, party: str, found: Measurement) -> Measu
         return found
     killed = any(fault.kind == "oom-killed" for fault in generation.faults[party])
     broke = breaking_hold(found)
-    said = "Memory: the kernel killed a process for want of it." if killed else _limit(generation, party, found, broke)
+    said = (
+        "Memory: the kernel killed a process for want of it."
+        if killed
+        else _what_ran_out(generation, party, found, broke)
+    )
     return found.model_copy(update={"capacity": found.capacity.model_copy(update={"ran_out": said})})
 
 
-def _limit(generation: Generation, party: str, found: Measurement, broke: Stage | None) -> str:
+def _what_ran_out(generation: Generation, party: str, found: Measurement, broke: Stage | None) -> str:
     """The same of a hold that broke a limit, from what was used in it; "" without one."""
     if broke is None:
         return ""

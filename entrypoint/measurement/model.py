@@ -251,7 +251,7 @@ class Chosen(Value):
         unit: of the value; "" for a plain number.
         better: which way is better.
         missing: why it has no value, in words; "" if it has one.
-        made_of: its series, by what it is divided, in what it counts and which way is better; another one is another figure.
+        made_of: its series, by what it is divided, in what it counts, which way is better and where it is read.
     """
 
     key: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)]

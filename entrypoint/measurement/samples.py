@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.errors import DAMAGED, LoadError
+from entrypoint.files import whole_lines
 from entrypoint.measurement.metrics import nearest_rank
 from locustfiles.ml_loadtest import contract
 
@@ -180,8 +181,8 @@ def with_labels(rows: NDArray[np.void], correct: NDArray[np.float64] | None) -> 
 
 
 def _endpoint_numbers(path: Path, names: dict[str, int]) -> list[int]:
-    # What follows the last line's end was being written when the disk was full; no sample refers to it yet.
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+    # To what is left out no sample refers yet.
+    lines = whole_lines(path)
     with _told(path):
         entries = [json.loads(line) for line in lines]
         return [names.setdefault(writable(f"{method} {name}"), len(names)) for _, method, name in entries]
@@ -266,11 +267,7 @@ def _read_extras(folder: Path) -> dict[str, NDArray[np.float64]]:
 
 
 def _extras(path: Path) -> "Iterator[tuple[int, dict[str, float]]]":
-    if not path.exists():
-        return
-    # What follows the last line's end was being written when Locust was killed.
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    for place, line in enumerate(lines, start=1):
+    for place, line in enumerate(whole_lines(path), start=1):
         with _told(path, place):
             index, numbers = json.loads(line)
             read = int(index), {str(name): float(number) for name, number in numbers.items()}
@@ -288,6 +285,6 @@ def read_health(folder: Path) -> NDArray[np.void]:
     entries: list[tuple[float, ...]] = []
     for process, path in enumerate(sorted(folder.glob("health-*.jsonl"))):
         with _told(path):
-            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+            lines = [json.loads(line) for line in whole_lines(path)]
             entries += [(*(float(line[field]) for field in _HEALTH), process) for line in lines]
     return np.array(entries, dtype=[*((field, "f8") for field in _HEALTH), ("process", "i4")])

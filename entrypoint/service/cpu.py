@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from entrypoint.files import whole_lines
 from entrypoint.service.control_groups import control_groups
 from entrypoint.service.resources import Gauge, beside
 
@@ -113,10 +114,8 @@ Looks = dict[str, list[tuple[float, float]]]
 
 
 def looks(path: Path) -> Looks:
-    """What `counted` wrote: for each service (seconds since 1970, seconds used so far), in order; half a line at the end is left
-    out."""
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+    """What `counted` wrote: for each service (seconds since 1970, seconds used so far), in order."""
     found: Looks = {}
-    for at, service, used in map(json.loads, lines):
+    for at, service, used in map(json.loads, whole_lines(path)):
         found.setdefault(service, []).append((at, used))
     return found

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from entrypoint.files import whole_lines
 from entrypoint.service.readiness import Access, opened, within
 from entrypoint.service.resources import beside
 from entrypoint.settings.prometheus import Prometheus, Selector
@@ -258,6 +259,5 @@ def _named(line: str) -> str:
 
 
 def looks_at(path: Path) -> Sequence[Look]:
-    """All reads, in order; half a line at the end was being written when the run was killed."""
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
-    return [Look(**json.loads(line)) for line in lines]
+    """All reads, in order."""
+    return [Look(**json.loads(line)) for line in whole_lines(path)]

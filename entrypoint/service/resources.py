@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from entrypoint.files import whole_lines
 from entrypoint.service.control_groups import Counters, stalled_machine
 
 RESOURCES = "resources.jsonl"
@@ -123,9 +124,8 @@ def usage(path: Path, since: float) -> dict[str, list[tuple[float, float, float]
 
 
 def readings(path: Path) -> dict[str, list[Reading]]:
-    """All looks at each service, in order; half a line at the end was being written when the run was killed."""
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+    """All looks at each service, in order."""
     found: dict[str, list[Reading]] = {}
-    for reading in (Reading(**json.loads(line)) for line in lines):
+    for reading in (Reading(**json.loads(line)) for line in whole_lines(path)):
         found.setdefault(reading.service, []).append(reading)
     return found
