@@ -1,4 +1,4 @@
-"""Files that anybody may have made, in a checkout: links that lead elsewhere, devices, files without an end; and unfinished ones."""
+"""Files in a checkout, which anybody may have made: links that lead elsewhere, devices, files without or before their end."""
 
 import errno
 import os
